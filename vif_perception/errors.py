@@ -1,0 +1,33 @@
+"""The one error that every border of the package raises for bad input from outside."""
+
+
+class InputError(ValueError):
+    """Something from outside (message, bag, YAML, weights, image, argument) cannot be used.
+
+    Args:
+        what: what is wrong, with the offending value.
+        where: topic, file or key it came from.
+        accepted: what would have been accepted.
+        remedy: what the user can do about it.
+    """
+
+    def __init__(self, what: str, *, where: str = '', accepted: str = '', remedy: str = ''):
+        self.what = what
+        self.where = where
+        self.accepted = accepted
+        self.remedy = remedy
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        text = f'{self.where}: {self.what}' if self.where else self.what
+        if self.accepted:
+            text += f'; accepted: {self.accepted}'
+        if self.remedy:
+            text += f'; remedy: {self.remedy}'
+        return text
+
+    def at(self, where: str) -> 'InputError':
+        """Return the same error with the place (topic, file) filled in by the caller that knows it."""
+        return InputError(
+            self.what, where=where, accepted=self.accepted, remedy=self.remedy
+        ) if not self.where else self
