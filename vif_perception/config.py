@@ -50,7 +50,7 @@ class ModelConfig(_Group):
 
     name: str = Field('rt', description='architecture, see `vif-perception models`')
     preset: str = Field('s', description='size of the architecture')
-    weights: str = Field('', description='path of a .safetensors file; empty: the packaged weights')
+    weights: str = Field('', description='.safetensors file; empty: the packaged weights')
 
 
 class InferenceConfig(_Group):

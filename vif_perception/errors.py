@@ -27,7 +27,7 @@ class InputError(ValueError):
         return text
 
     def at(self, where: str) -> 'InputError':
-        """Return the same error with the place (topic, file) filled in by the caller that knows it."""
+        """Return the same error with the place filled in by the caller that knows it."""
         return InputError(
             self.what, where=where, accepted=self.accepted, remedy=self.remedy
         ) if not self.where else self
