@@ -1,0 +1,9 @@
+"""Scores of fused images and masks; used by replay, evaluation and training, never on the robot.
+
+``fusion`` needs torch and is imported by name: ``from vif_perception.metrics.fusion import ...``.
+"""
+
+from vif_perception.metrics.segmentation import SegmentationScore
+from vif_perception.metrics.temporal import Flicker
+
+__all__ = ['Flicker', 'SegmentationScore']
