@@ -59,12 +59,13 @@ class FramePair:
 
 @dataclass(frozen=True)
 class CameraModel:
-    """Pinhole camera with plumb_bob/radtan distortion.
+    """Pinhole camera with plumb_bob/radtan or rational_polynomial distortion.
 
     Attributes:
         size: (width, height) in px.
         matrix: K, 3x3 float64, px: [u v 1]^T ~ K [X Y Z]^T, Z forward (REP 103 optical frame).
-        distortion: k1 k2 p1 p2 [k3] as in plumb_bob; zeros when none.
+        distortion: k1 k2 p1 p2 [k3 [k4 k5 k6]] as in plumb_bob and rational_polynomial; zeros
+            when none.
         frame_id: optical frame, '' when unknown.
     """
 
