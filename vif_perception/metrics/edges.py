@@ -21,6 +21,9 @@ NABF_THRESHOLD = 2.0
 NABF_SMALLEST_WEIGHT = 0.001
 NABF_EXPONENT = 1.5
 
+#: Gradients below this are 0 but for the order of a float64 sum; it must not turn their angle.
+ROUNDING = 1e-9
+
 
 class EdgeScores:
     """Qabf and Nabf against 2xNxHxW float64 ``sources``."""
@@ -72,7 +75,7 @@ def _edges(image: Tensor) -> tuple[Tensor, Tensor]:
     across = padded[..., :-2] + padded[..., 2:] + 2 * padded[..., 1:-1]
     dx = down[..., :-2] - down[..., 2:]
     dy = across[..., 2:, :] - across[..., :-2, :]
-    angle = torch.where(dx == 0, math.pi / 2, torch.atan(dy / dx))
+    angle = torch.where(dx.abs() < ROUNDING, math.pi / 2, torch.atan(dy / dx))
     return (dx * dx + dy * dy).sqrt_(), angle
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -101,7 +101,7 @@ def _moments(image: Tensor) -> tuple[Tensor, Tensor]:
     return mean, variance.clamp_min(0) * _SAMPLE_COVARIANCE
 
 
-def _pyramid(image: Tensor):
+def _pyramid(image: Tensor) -> Iterator[tuple[list[float], Tensor]]:
     """Yield (window, image) of the four scales, each half the size of the one before."""
     for scale, side in enumerate((17, 9, 5, 3)):
         window = _gaussian(side)
