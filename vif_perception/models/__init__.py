@@ -1,0 +1,1 @@
+"""Networks, and the raw-in raw-out module around them. Knows torch only."""

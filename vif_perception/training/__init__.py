@@ -1,0 +1,1 @@
+"""Training of the networks; never imported by the running robot."""

@@ -1,0 +1,85 @@
+"""What the pipeline asks of an inference backend, and the choice of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from vif_perception.config import Config
+from vif_perception.errors import InputError
+from vif_perception.inference.weights import load_network
+from vif_perception.resources import weights_file
+from vif_perception.types import Calibration, LabelSet
+
+
+@dataclass(frozen=True)
+class EngineOutput:
+    """Result of one run, in reference geometry.
+
+    Attributes:
+        fused: HxWx3 uint8 rgb8.
+        mask: HxW uint8 class ids.
+        confidence: HxW uint8, round(255 * max softmax).
+        entities: K float32 scores 0..1, in the order of ``entity_names``.
+    """
+
+    fused: np.ndarray
+    mask: np.ndarray
+    confidence: np.ndarray
+    entities: np.ndarray
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """Which weights run: name and sha256 of the file."""
+
+    name: str
+    sha256: str
+
+
+class Engine(Protocol):
+    """One loaded network, ready to run. Not thread-safe: one worker owns it."""
+
+    labels: LabelSet
+    entity_names: tuple[str, ...]
+    weights: WeightsInfo
+    description: str
+
+    def run(
+        self, rgb: np.ndarray | None, thermal: np.ndarray | None, *, bgr: bool,
+        window: tuple[float, float], calibration: Calibration,
+    ) -> EngineOutput:
+        """Run one pair, or one camera when the other is None.
+
+        Args:
+            rgb: h x w x 3 uint8 view.
+            thermal: h x w uint8, uint16 or float32 view.
+            bgr: whether ``rgb`` is in B G R order.
+            window: thermal values shown as black and white.
+            calibration: geometry of the output.
+        """
+
+
+def create_engine(config: Config) -> Engine:
+    """Load the network of the configuration into its backend and warm it up.
+
+    Raises:
+        InputError: unusable weights (see ``weights.load_network``) or device.
+    """
+    from vif_perception.inference.torch_engine import TorchEngine
+
+    path = Path(config.model.weights).expanduser() if config.model.weights else weights_file(
+        f'{config.model.name}-{config.model.preset}'
+    )
+    network, card = load_network(path)
+    if config.model.weights == '' and (card.network, card.preset) != (
+        config.model.name, config.model.preset
+    ):
+        raise InputError(
+            f'card says {card.network} {card.preset}', where=str(path),
+            accepted=f'{config.model.name} {config.model.preset}',
+        )
+    return TorchEngine(network, card, config.inference)

@@ -1,0 +1,145 @@
+"""Weights files: safetensors beside a JSON card that says what they are.
+
+The card ``NAME.json`` beside ``NAME.safetensors`` holds architecture, classes, colours, training
+data, protocol, metrics and the sha256 of the weights file. Nothing is downloaded, no pickle is
+ever opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
+from torch import Tensor, nn
+
+from vif_perception.errors import InputError
+from vif_perception.models.registry import build
+from vif_perception.types import LabelSet
+
+
+class Card(BaseModel):
+    """What a weights file is: the JSON beside it.
+
+    ``training``, ``protocol`` and ``metrics`` are for people; the rest is checked on loading.
+    """
+
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+    version: int = Field(1, ge=1, le=1, alias='schema')
+    name: str
+    network: str
+    preset: str
+    classes: tuple[str, ...] = Field(min_length=2, max_length=255)
+    colors: tuple[tuple[int, int, int], ...]
+    entities: tuple[str, ...]
+    temperature: float = Field(1.0, gt=0, le=100)
+    sha256: str = Field(pattern='^[0-9a-f]{64}$')
+    training: dict[str, Any] = {}
+    protocol: str = ''
+    metrics: dict[str, Any] = {}
+
+    @property
+    def labels(self) -> LabelSet:
+        """Classes and colours as the rooms use them."""
+        return LabelSet(self.classes, self.colors)
+
+
+def load_network(path: Path) -> tuple[nn.Module, Card]:
+    """Build the network a weights file is for and load it, in eval mode.
+
+    Raises:
+        InputError: missing file or card, pickle, wrong hash, keys, shapes or class count.
+    """
+    card = read_card(path.with_suffix('.json'))
+    content = _read(path)
+    found = hashlib.sha256(content).hexdigest()
+    if found != card.sha256:
+        raise InputError(
+            f'sha256 is {found}', where=str(path), accepted=f'{card.sha256} (the card)',
+            remedy='copy weights and card again from the same release',
+        )
+    try:
+        tensors = load(content)
+    except SafetensorError as error:
+        raise InputError(f'is not safetensors ({error})', where=str(path)) from None
+    network = build(
+        card.network, card.preset, classes=len(card.classes), entities=len(card.entities)
+    )
+    _check_fit(tensors, network.state_dict(), card, str(path))
+    network.load_state_dict(tensors)
+    return network.eval(), card
+
+
+def read_card(path: Path) -> Card:
+    """Read and check a card.
+
+    Raises:
+        InputError: missing, not JSON, missing or unknown keys, colours that do not fit classes.
+    """
+    remedy = 'weights and card belong together: NAME.safetensors and NAME.json'
+    try:
+        card = Card.model_validate(json.loads(path.read_text(encoding='utf-8')))
+    except OSError as error:
+        raise InputError(f'cannot be read ({error})', where=str(path), remedy=remedy) from None
+    except (ValueError, ValidationError) as error:
+        first = str(error).replace('\n', ' ')[:300]
+        raise InputError(f'is not a card: {first}', where=str(path), remedy=remedy) from None
+    if len(card.colors) != len(card.classes):
+        raise InputError(
+            f'{len(card.colors)} colours for {len(card.classes)} classes', where=str(path)
+        )
+    return card
+
+
+def save_network(network: nn.Module, path: Path, **card: Any) -> Card:
+    """Write ``path`` (.safetensors) and its card; ``card`` holds the card's fields but sha256."""
+    tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
+    save_file(tensors, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    made = Card.model_validate({'schema': 1, **card, 'sha256': digest})
+    text = json.dumps(made.model_dump(by_alias=True), indent=1)
+    path.with_suffix('.json').write_text(text + '\n', encoding='utf-8')
+    return made
+
+
+def _read(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f'cannot be read ({error})', where=str(path)) from None
+    if content[:2] == b'PK' or content[:1] == b'\x80':
+        raise InputError(
+            'is a pickle, which can run code when opened', where=str(path),
+            accepted='.safetensors', remedy='convert it with safetensors where you trust it',
+        )
+    return content
+
+
+def _check_fit(
+    tensors: dict[str, Tensor], wanted: dict[str, Tensor], card: Card, where: str
+) -> None:
+    missing, extra = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
+    shapes = [
+        f'{key}: file {tuple(tensors[key].shape)}, network {tuple(wanted[key].shape)}'
+        for key in sorted(wanted.keys() & tensors.keys())
+        if tensors[key].shape != wanted[key].shape
+    ]
+    if not (missing or extra or shapes):
+        return
+    sides = [
+        f'{title}: {", ".join(items[:4])}{" and more" if len(items) > 4 else ""}'
+        for title, items in (
+            ('only in the network', missing), ('only in the file', extra), ('shapes', shapes)
+        )
+        if items
+    ]
+    raise InputError(
+        f'does not fit {card.network} {card.preset} with {len(card.classes)} classes '
+        f'and {len(card.entities)} entities: {"; ".join(sides)}',
+        where=where, remedy='use the card that was written with these weights',
+    )

@@ -1,0 +1,120 @@
+"""Raw in, raw out: pre-processing, network and post-processing as one graph.
+
+Every backend runs this module, so every backend gives the same answer and nothing is done twice.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vif_perception.models.blocks import channels_last, fold_batchnorm
+from vif_perception.models.rt import Prediction
+
+#: ITU-R BT.601 luma, as in the fusion literature.
+LUMA = (0.299, 0.587, 0.114)
+
+
+class Deployed(nn.Module):
+    """The cameras' own bytes in, uint8 results out, at the reference camera's size.
+
+    Args:
+        network: a network of the registry in eval mode; its BatchNorm is folded in place.
+        precision: of the convolutions; blending and scores stay float32.
+        temperature: of the mask's softmax, from calibration on validation data.
+    """
+
+    luma: Tensor
+
+    def __init__(
+        self, network: nn.Module, *, precision: torch.dtype = torch.float32,
+        temperature: float = 1.0,
+    ):
+        super().__init__()
+        self.network = channels_last(fold_batchnorm(network.eval()).to(precision))
+        self.precision = precision
+        self.scale = 1.0 / temperature
+        self.stride = int(network.stride)  # type: ignore[arg-type]
+        self.register_buffer('luma', torch.tensor(LUMA).view(1, 3, 1, 1))
+
+    def forward(
+        self, rgb: Tensor, thermal: Tensor, window: Tensor, present: Tensor,
+        rgb_grid: Tensor | None = None, thermal_grid: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Run one pair.
+
+        Args:
+            rgb: h x w x 3 uint8, R G B.
+            thermal: h x w uint8, uint16 or float32.
+            window: 2 float32: thermal values shown as black and white.
+            present: 2 float32 flags 0 or 1: rgb, thermal. An absent camera's image is ignored.
+            rgb_grid, thermal_grid: H x W x 2 float32, where reference pixel (v, u) lies in that
+                image, px (x, y), pixel centres at integers; None where the image already is
+                H x W in reference geometry.
+
+        Returns:
+            fused H x W x 3 uint8, mask H x W uint8, confidence H x W uint8
+            (round(255 * max softmax)), entity scores K float32 0..1.
+        """
+        color = rgb.permute(2, 0, 1).unsqueeze(0).float().div_(255)
+        low, high = window[0], window[1]
+        heat = ((thermal.float() - low) / (high - low)).clamp_(0, 1)[None, None]
+        color, rgb_seen = _warp(color, rgb_grid)
+        heat, thermal_seen = _warp(heat, thermal_grid)
+        height, width = color.shape[-2:] if rgb_grid is None else rgb_grid.shape[:2]
+        flags = present.view(1, 2)
+        padded = self._padded(color), self._padded(heat)
+        y = (padded[0] * self.luma).sum(1, keepdim=True)
+        network_rgb = padded[0].to(self.precision, memory_format=torch.channels_last)
+        prediction: Prediction = self.network(network_rgb, y, padded[1], flags)
+        fused_y = prediction.fused_y[..., :height, :width]
+        fused = _fused_color(
+            color, heat, y[..., :height, :width], fused_y, flags, rgb_seen, thermal_seen
+        )
+        mask, confidence = self._mask(prediction.logits, height, width)
+        return fused, mask, confidence, torch.sigmoid(prediction.entity_logits[0].float())
+
+    def _padded(self, image: Tensor) -> Tensor:
+        height, width = image.shape[-2:]
+        bottom, right = -height % self.stride, -width % self.stride
+        if not (bottom or right):
+            return image
+        return F.pad(image, (0, right, 0, bottom), mode='replicate')
+
+    def _mask(self, logits: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """Decide at half resolution: full resolution costs as much as a third of the network."""
+        logits = F.interpolate(
+            logits.float() * self.scale, scale_factor=2.0, mode='bilinear', align_corners=False
+        )[0]
+        best, ids = logits.max(0)
+        confidence = logits.sub_(best).exp_().sum(0).reciprocal_().mul_(255).round_()
+        half = torch.stack([ids.to(torch.uint8), confidence.to(torch.uint8)])
+        full = half.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :height, :width]
+        return full[0].contiguous(), full[1].contiguous()
+
+
+def _warp(image: Tensor, grid: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Sample (1, C, h, w) at an H x W x 2 pixel grid; also say where the image has pixels."""
+    if grid is None:
+        return image, None
+    height, width = image.shape[-2:]
+    span = torch.tensor([max(width - 1, 1), max(height - 1, 1)], dtype=torch.float32)
+    unit = grid * (2 / span.to(grid.device)) - 1
+    warped = F.grid_sample(
+        image, unit[None], mode='bilinear', padding_mode='zeros', align_corners=True
+    )
+    return warped, (unit.abs() <= 1).all(-1)[None, None]
+
+
+def _fused_color(
+    color: Tensor, heat: Tensor, y: Tensor, fused_y: Tensor, flags: Tensor,
+    rgb_seen: Tensor | None, thermal_seen: Tensor | None,
+) -> Tensor:
+    """Add the change of luma to the colours: in YCbCr terms chroma is left alone."""
+    if thermal_seen is not None:
+        fused_y = torch.where(thermal_seen | (flags[0, 0] == 0), fused_y, y)
+    if rgb_seen is not None:
+        fused_y = torch.where(rgb_seen | (flags[0, 1] == 0), fused_y, heat)
+    fused = color.mul_(flags[0, 0]).add_(fused_y - y * flags[0, 0])
+    return fused.mul_(255).round_().clamp_(0, 255).to(torch.uint8)[0].permute(1, 2, 0).contiguous()

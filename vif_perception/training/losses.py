@@ -1,0 +1,75 @@
+"""Training objectives of ``rt``: mask, entities, fused image."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+#: Thermal gradients below this are sensor noise and banding, not structure.
+THERMAL_NOISE = 0.02
+
+
+def class_weights(pixels: Tensor) -> Tensor:
+    """Square root of ENet's weights 1 / ln(1.02 + frequency) from pixel counts per class."""
+    return (1.0 / torch.log(1.02 + pixels.double() / pixels.sum())).sqrt().float()
+
+
+def mask_loss(logits: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
+    """Weighted cross-entropy plus soft Dice over the classes in the batch, at half resolution.
+
+    Args:
+        logits: N x C x H/4 x W/4; mask: N x H x W ids, 255 ignored; weights: C.
+    """
+    target = mask[:, ::2, ::2]
+    logits = F.interpolate(
+        logits.float(), size=target.shape[-2:], mode='bilinear', align_corners=False
+    )
+    entropy = F.cross_entropy(logits, target, weights, ignore_index=255)
+    known = (target != 255)[:, None]
+    truth = F.one_hot(target.clamp_max(logits.shape[1] - 1), logits.shape[1])
+    truth = truth.permute(0, 3, 1, 2) * known
+    chance = logits.softmax(1) * known
+    overlap = (chance * truth).sum((0, 2, 3))
+    total, present = (chance + truth).sum((0, 2, 3)), truth.sum((0, 2, 3)) > 0
+    dice = 1 - (2 * overlap + 1) / (total + 1)
+    return entropy + dice[present].mean()
+
+
+def entities_in(mask: Tensor, classes: int, share: float = 5e-4) -> Tensor:
+    """N x (classes - 1) flags 0 or 1: classes 1.. that cover at least ``share`` of the image."""
+    flat = mask.flatten(1)
+    counts = torch.stack([(flat == index).sum(1) for index in range(1, classes)], 1)
+    return (counts >= share * flat.shape[1]).float()
+
+
+def fusion_loss(fused: Tensor, y: Tensor, thermal: Tensor, both: Tensor) -> Tensor:
+    """L1 to the target intensity plus 10 x L1 to the stronger gradient (SeAFusion's weights).
+
+    The target intensity is the brighter source, except where the visible camera saturates
+    (lamp glare): there the thermal outline is let through.
+
+    Args:
+        fused, y, thermal: N x 1 x H x W, 0..1.
+        both: N flags; images with one camera are copied by construction and carry no loss.
+    """
+    share = both[:, None, None, None]
+    glare = ((y - 0.85) / 0.15).clamp(0, 1) * (thermal < y)
+    target = torch.maximum(y, thermal) - 0.35 * glare * (y - thermal)
+    intensity = ((fused - target).abs() * share).mean()
+    gradient = fused.new_zeros(())
+    for fused_d, y_d, heat_d in zip(sobel(fused), sobel(y), sobel(thermal), strict=True):
+        heat_d = F.softshrink(heat_d, THERMAL_NOISE)
+        wanted = torch.where(heat_d.abs() > y_d.abs(), heat_d, y_d)
+        gradient = gradient + ((fused_d - wanted).abs() * share).mean()
+    return intensity + 10 * gradient
+
+
+def sobel(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Horizontal and vertical Sobel derivatives of N x 1 x H x W, per px."""
+    kernel = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]], dtype=image.dtype) / 8
+    kernel = kernel.to(image.device)
+    padded = F.pad(image, (1, 1, 1, 1), mode='replicate')
+    return (
+        F.conv2d(padded, kernel[None, None]), F.conv2d(padded, kernel.t()[None, None])
+    )
