@@ -24,7 +24,7 @@ class InputError(ValueError):
             text += f'; accepted: {self.accepted}'
         if self.remedy:
             text += f'; remedy: {self.remedy}'
-        return text
+        return ' '.join(text.split())  # always one line, also when a library's words had several
 
     def at(self, where: str) -> 'InputError':
         """Return the same error with the place filled in by the caller that knows it."""
