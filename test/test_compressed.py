@@ -86,7 +86,7 @@ def test_grey_jpeg_of_an_8_bit_thermal_camera_is_accepted():
 @pytest.mark.parametrize('text', ['mono16; jpeg compressed mono8', '16UC1; jpeg compressed ',
                                   '32FC1; jpeg compressed '])
 def test_jpeg_of_a_16_bit_thermal_stream_is_refused(text):
-    with pytest.raises(InputError, match='destroys thermal values.*to png'):
+    with pytest.raises(InputError, match=r'destroys thermal values.*to png'):
         decode(packed(scene(), 'JPEG'), text, 'thermal')
 
 
@@ -122,7 +122,7 @@ def test_huge_jpeg_is_refused_before_decoding():
     data = bytearray(packed(scene(), 'JPEG'))
     at = data.index(b'\xff\xc0') + 5
     data[at:at + 4] = struct.pack('>HH', 65_000, 65_000)
-    with pytest.raises(InputError, match='65000x65000|bomb'):
+    with pytest.raises(InputError, match=r'65000x65000|bomb'):
         decode(bytes(data))
 
 

@@ -59,7 +59,7 @@ def test_kelvin_and_the_fixed_window_agree(profile, dtype, raw, kelvin):
     ('boson_raw', np.uint16), ('counts', np.uint16), ('agc8', np.uint8),
 ])
 def test_kelvin_of_values_without_unit_is_refused(profile, dtype):
-    with pytest.raises(InputError, match='no temperature unit.*lepton_tlinear.*thermal.profile'):
+    with pytest.raises(InputError, match=r'no temperature unit.*lepton_tlinear.*thermal.profile'):
         to_kelvin(profile, np.zeros((2, 2), dtype))
 
 
@@ -123,7 +123,7 @@ def test_auto_is_kept_until_reset():
     window.update(frame(scene(8000, 400)))
     window.update(frame(scene(29_500, 1500), SECOND))
     assert window.profile == 'counts'
-    with pytest.raises(InputError, match='counts cannot describe mono8.*reset'):
+    with pytest.raises(InputError, match=r'counts cannot describe mono8.*reset'):
         window.update(frame(scene(120, 90, np.uint8), SECOND))
     window.reset()
     window.update(frame(scene(29_500, 1500)))
