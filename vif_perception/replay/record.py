@@ -93,15 +93,16 @@ class BagRecorder:
     def camera_info(
         self, topic: str, received_ns: int, stamp_ns: int, model: CameraModel
     ) -> None:
-        """Write a sensor_msgs/CameraInfo (plumb_bob) without rectification."""
+        """Write a sensor_msgs/CameraInfo without rectification."""
         matrix = np.asarray(model.matrix, np.float64).reshape(3, 3)
-        distortion = np.zeros(5)
-        distortion[: min(5, len(model.distortion))] = model.distortion[:5]
+        distortion = np.zeros(max(5, len(model.distortion)))
+        distortion[: len(model.distortion)] = model.distortion
         self._write(
             topic, received_ns, 'sensor_msgs/msg/CameraInfo',
             header=self._header(stamp_ns, model.frame_id),
-            width=model.size[0], height=model.size[1], distortion_model='plumb_bob',
-            d=distortion, k=matrix.reshape(-1), r=np.eye(3).reshape(-1),
+            width=model.size[0], height=model.size[1], d=distortion,
+            distortion_model='plumb_bob' if len(distortion) == 5 else 'rational_polynomial',
+            k=matrix.reshape(-1), r=np.eye(3).reshape(-1),
             p=np.hstack([matrix, np.zeros((3, 1))]).reshape(-1), binning_x=0, binning_y=0,
             roi=self._make(
                 'sensor_msgs/msg/RegionOfInterest',

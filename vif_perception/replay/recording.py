@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from vif_perception.errors import InputError
@@ -62,11 +63,13 @@ class Source(ABC):
         path: where it is.
         start_ns: receive time of the first message.
         duration_ns: from the first to the last message; 0 when there is none.
+        names: stamp -> file name without suffix, where messages were made from image files.
     """
 
     path: Path
     start_ns: int
     duration_ns: int
+    names: Mapping[int, str] = MappingProxyType({})
 
     @abstractmethod
     def topics(self) -> dict[str, TopicInfo]:

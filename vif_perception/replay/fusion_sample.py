@@ -1,0 +1,77 @@
+"""Fusion metrics of a few outputs, evenly spread over a recording of unknown length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vif_perception.replay.aligned import View
+
+METHOD = 'vif_perception'
+
+
+@dataclass(frozen=True)
+class _Kept:
+    fused: np.ndarray
+    thermal: np.ndarray
+    visible: np.ndarray
+
+
+class FusionSample:
+    """Keeps every n-th FUSED output; n doubles whenever more than ``most`` are kept.
+
+    So between most/2 and most outputs are scored, and memory is a few images.
+
+    Args:
+        most: outputs that are kept at most; 0: none are scored.
+    """
+
+    def __init__(self, most: int):
+        self._most = most
+        self._stride = 1
+        self._count = 0
+        self._kept: dict[int, _Kept] = {}
+
+    def add(self, fused: np.ndarray, view: View) -> None:
+        """Offer one output made from both cameras; ``fused`` is HxWx3 uint8 rgb8."""
+        place, self._count = self._count, self._count + 1
+        if not self._most or place % self._stride:
+            return
+        # copies: the frames are views of whole messages
+        self._kept[place] = _Kept(
+            fused.copy(), view.thermal_picture().copy(), view.rgb_picture().copy()
+        )
+        while len(self._kept) > self._most:
+            self._stride *= 2
+            self._kept = {p: kept for p, kept in self._kept.items() if p % self._stride == 0}
+
+    def compute(self) -> dict[str, dict[str, float]] | None:
+        """Return {method: {metric: mean}} for ours, VIS, IR, AVG, MAX; None without outputs.
+
+        The thermal picture is what the network saw: the same window, the same warp.
+
+        Raises:
+            InputError: the images are too small for the metrics.
+        """
+        if not self._kept:
+            return None
+        import torch
+
+        from vif_perception.metrics.fusion import FusionScorer, baselines, luma
+
+        sums: dict[str, dict[str, float]] = {}
+        for kept in self._kept.values():
+            thermal = torch.from_numpy(kept.thermal)[None].double()
+            visible = luma(torch.from_numpy(kept.visible))[None]
+            scorer = FusionScorer(thermal, visible)
+            images = {METHOD: luma(torch.from_numpy(kept.fused))[None]}
+            for method, image in {**images, **baselines(thermal, visible)}.items():
+                into = sums.setdefault(method, {})
+                for metric, value in scorer.score(image).items():
+                    into[metric] = into.get(metric, 0.0) + float(value[0])
+        count = len(self._kept)
+        return {
+            method: {metric: round(total / count, 6) for metric, total in values.items()}
+            for method, values in sums.items()
+        }
