@@ -96,7 +96,7 @@ def read_card(path: Path) -> Card:
     return card
 
 
-def save_network(network: nn.Module, path: Path, **card: Any) -> Card:
+def save_network(network: nn.Module, path: Path, /, **card: Any) -> Card:
     """Write ``path`` (.safetensors) and its card; ``card`` holds the card's fields but sha256."""
     tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
     save_file(tensors, path)
@@ -112,7 +112,8 @@ def _read(path: Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f'cannot be read ({error})', where=str(path)) from None
-    if content[:2] == b'PK' or content[:1] == b'\x80':
+    # A safetensors header starts with its length, whose first byte may be any, then '{'.
+    if content[8:9] != b'{' and content.startswith((b'PK', b'\x80')):
         raise InputError(
             'is a pickle, which can run code when opened', where=str(path),
             accepted='.safetensors', remedy='convert it with safetensors where you trust it',

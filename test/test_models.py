@@ -1,0 +1,114 @@
+"""The rt network: shapes, presence flags, folding, cost."""
+
+import copy
+
+import pytest
+import torch
+from vif_perception.errors import InputError
+from vif_perception.models.blocks import ConvBN, fold_batchnorm
+from vif_perception.models.registry import NETWORKS, build, cost
+
+TINY = (64, 96)
+
+
+def random_inputs(count: int = 1, size: tuple[int, int] = TINY) -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(0)
+    rgb = torch.rand(count, 3, *size, generator=generator)
+    heat = torch.rand(count, 1, *size, generator=generator)
+    return rgb, rgb.mean(1, keepdim=True), heat
+
+
+@pytest.mark.parametrize('key', list(NETWORKS), ids='-'.join)
+@pytest.mark.parametrize('count', [1, 2])
+def test_every_network_keeps_its_output_contract(key, count):
+    network = build(*key, classes=5, entities=3).eval()
+    rgb, y, heat = random_inputs(count)
+    out = network(rgb, y, heat, torch.ones(count, 2))
+    assert out.fused_y.shape == (count, 1, *TINY)
+    assert out.logits.shape == (count, 5, TINY[0] // 4, TINY[1] // 4)
+    assert out.entity_logits.shape == (count, 3)
+    assert 0 <= out.fused_y.min() <= out.fused_y.max() <= 1
+
+
+def test_unknown_network_names_what_there_is():
+    with pytest.raises(InputError, match='rt s'):
+        build('rt', 'xxl')
+
+
+def test_one_camera_is_copied_exactly_into_the_fused_image():
+    network = build('rt', 's').eval()
+    rgb, y, heat = random_inputs()
+    with torch.no_grad():
+        only_rgb = network(rgb, y, heat, torch.tensor([[1.0, 0.0]]))
+        only_thermal = network(rgb, y, heat, torch.tensor([[0.0, 1.0]]))
+    torch.testing.assert_close(only_rgb.fused_y, y)
+    torch.testing.assert_close(only_thermal.fused_y, heat)
+
+
+def test_an_absent_camera_has_no_influence():
+    network = build('rt', 's').eval()
+    rgb, y, heat = random_inputs()
+    flags = torch.tensor([[1.0, 0.0]])
+    with torch.no_grad():
+        one = network(rgb, y, heat, flags)
+        other = network(rgb, y, torch.zeros_like(heat), flags)
+    torch.testing.assert_close(one.logits, other.logits)
+    torch.testing.assert_close(one.entity_logits, other.entity_logits)
+
+
+def test_presence_flags_change_the_mask():
+    torch.manual_seed(0)
+    network = build('rt', 's').eval()
+    rgb, y, heat = random_inputs()
+    with torch.no_grad():
+        both = network(rgb, y, heat, torch.ones(1, 2)).logits
+        alone = network(rgb, y, heat, torch.tensor([[1.0, 0.0]])).logits
+    assert (both - alone).abs().max() > 1e-4
+
+
+def test_folding_batchnorm_keeps_the_result():
+    torch.manual_seed(0)
+    network = build('rt', 'n')
+    rgb, y, heat = random_inputs(2)
+    for _ in range(3):
+        network(rgb, y, heat, torch.ones(2, 2))
+    network.eval()
+    folded = fold_batchnorm(copy.deepcopy(network))
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
+    with torch.no_grad():
+        before, after = (net(rgb, y, heat, torch.ones(2, 2)) for net in (network, folded))
+    torch.testing.assert_close(before.logits, after.logits, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(before.fused_y, after.fused_y, atol=1e-4, rtol=1e-4)
+
+
+def test_every_parameter_learns():
+    network = build('rt', 'n')
+    rgb, y, heat = random_inputs(3)
+    present = torch.tensor([[1.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    for _ in range(2):  # the entity gate starts at zero, so its input learns from the second step
+        network.zero_grad()
+        out = network(rgb, y, heat, present)
+        (out.fused_y.sum() + out.logits.square().sum() + out.entity_logits.sum()).backward()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(parameter.grad, alpha=-1e-6)
+    dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert dead == []
+
+
+def test_default_size_stays_inside_the_robot_budget():
+    size = cost(build('rt', 's'))
+    assert size.parameters <= 3_000_000
+    assert size.macs <= 4_000_000_000
+
+
+def test_cost_counts_a_known_convolution():
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = ConvBN(3, 8)
+
+        def forward(self, rgb, y, thermal, present):
+            return self.conv(rgb)
+
+    assert cost(Net(), (64, 32)).macs == 64 * 32 * 3 * 8 * 9

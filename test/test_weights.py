@@ -1,0 +1,131 @@
+"""Loading weights: every way a file can be wrong is refused, with both sides named."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from vif_perception.config import load_config
+from vif_perception.errors import InputError
+from vif_perception.inference import create_engine
+from vif_perception.inference.weights import load_network, save_network
+from vif_perception.labels import MFNET
+from vif_perception.models.registry import build
+from vif_perception.types import Calibration
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / 'tiny.safetensors'
+    save_network(
+        build('rt', 'n'), path, name='tiny', network='rt', preset='n', classes=MFNET.names,
+        colors=MFNET.colors, entities=MFNET.names[1:],
+    )
+    return path
+
+
+def edit_card(path, **changes):
+    card = path.with_suffix('.json')
+    card.write_text(json.dumps({**json.loads(card.read_text()), **changes}))
+
+
+def rehash(path):
+    edit_card(path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def test_round_trip(saved):
+    network, card = load_network(saved)
+    assert card.labels == MFNET
+    assert not network.training
+    tensors = load_file(saved)
+    for key, value in network.state_dict().items():
+        torch.testing.assert_close(value, tensors[key])
+
+
+def test_missing_file_and_missing_card(tmp_path, saved):
+    with pytest.raises(InputError, match=r'nothing\.json: cannot be read'):
+        load_network(tmp_path / 'nothing.safetensors')
+    saved.unlink()
+    with pytest.raises(InputError, match=r'tiny\.safetensors: cannot be read'):
+        load_network(saved)
+
+
+def test_wrong_hash_prints_both(saved):
+    wanted = json.loads(saved.with_suffix('.json').read_text())['sha256']
+    saved.write_bytes(saved.read_bytes()[:-4] + b'abcd')
+    found = hashlib.sha256(saved.read_bytes()).hexdigest()
+    with pytest.raises(InputError, match=f'{found}.*{wanted}'):
+        load_network(saved)
+
+
+def test_pickle_is_never_opened(saved):
+    torch.save({'x': torch.zeros(1)}, saved)
+    rehash(saved)
+    with pytest.raises(InputError, match='pickle'):
+        load_network(saved)
+
+
+def test_truncated_file(saved):
+    saved.write_bytes(saved.read_bytes()[:1000])
+    rehash(saved)
+    with pytest.raises(InputError, match='not safetensors'):
+        load_network(saved)
+
+
+def test_other_keys_name_both_sides(saved):
+    tensors = load_file(saved)
+    tensors['surprise'] = tensors.pop('mask_head.bias')
+    save_file(tensors, saved)
+    rehash(saved)
+    with pytest.raises(
+        InputError, match=r'only in the network: mask_head\.bias.*only in the file: surprise'
+    ):
+        load_network(saved)
+
+
+def test_class_list_that_does_not_fit_shows_both_shapes(saved):
+    edit_card(saved, classes=list(MFNET.names[:5]), colors=[list(c) for c in MFNET.colors[:5]])
+    with pytest.raises(InputError, match=r'mask_head\.bias: file \(9,\), network \(5,\)'):
+        load_network(saved)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'preset': 'xxl'}, 'unknown network'),
+        ({'colors': [[0, 0, 0]]}, '1 colours for 9 classes'),
+        ({'sha256': 'short'}, 'is not a card'),
+        ({'surprise': 1}, 'is not a card'),
+        ({'temperature': 0}, 'is not a card'),
+    ],
+)
+def test_bad_cards(saved, changes, message):
+    edit_card(saved, **changes)
+    with pytest.raises(InputError, match=message):
+        load_network(saved)
+
+
+def test_card_that_is_not_json(saved):
+    saved.with_suffix('.json').write_text('{')
+    with pytest.raises(InputError, match='is not a card'):
+        load_network(saved)
+
+
+def test_engine_from_a_weights_path(saved):
+    engine = create_engine(load_config(None, [f'model.weights={saved}']))
+    assert engine.weights.name == 'tiny'
+    rgb, thermal = np.zeros((48, 64, 3), np.uint8), np.zeros((48, 64), np.uint16)
+    out = engine.run(
+        rgb, thermal, bgr=False, window=(0, 100),
+        calibration=Calibration('rgb', (64, 48), (64, 48), None),
+    )
+    assert out.mask.shape == (48, 64)
+
+
+def test_packaged_weights_are_the_default_network():
+    engine = create_engine(load_config())
+    assert engine.weights.name == 'rt-s'
+    assert engine.labels == MFNET
+    assert engine.entity_names == MFNET.names[1:]
