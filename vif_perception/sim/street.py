@@ -73,13 +73,12 @@ class _Plane:
         self.fine = _Patch(self.pixels, (along_m[self.order] / self.texel_m).astype(np.float32),
                            across[self.order].astype(np.int32), rows)
         self.columns = columns
-        self._reduced: dict = {}
 
-    def sample(self, texture: np.ndarray, key: str, ego_z: float) -> np.ndarray:
-        """Look a RxC or RxCx4 texture up for all pixels of the plane, in its pixel order."""
+    def sample(self, surface: Surface, name: str, ego_z: float) -> np.ndarray:
+        """Look one map of a surface up for all pixels of the plane, in its pixel order."""
         out = []
         for patch, down, right, columns in self.patches:
-            level = self._level(texture, key, down, right)
+            level = surface.level(name, down, right)
             shift = ego_z / (self.texel_m * 2 ** down) % patch.rows
             out.append(level.take(patch.index(shift, columns)))
         return np.concatenate(out) if out else np.zeros(0, np.float32)
@@ -87,18 +86,6 @@ class _Plane:
     def labels(self, ego_z: float) -> np.ndarray:
         """Look the class ids up, in the plane's pixel order."""
         return self.label.take(self.fine.index(ego_z / self.texel_m % self.fine.rows, self.columns))
-
-    def _level(self, texture: np.ndarray, key: str, down: int, right: int) -> np.ndarray:
-        if (key, down, right) not in self._reduced:
-            rows, columns = texture.shape[0] >> down, texture.shape[1] >> right
-            blocks = texture.reshape(rows, 1 << down, columns, 1 << right, -1)
-            mean = blocks.mean(axis=(1, 3), dtype=np.float32)
-            if texture.dtype == np.uint8:
-                flat = np.ascontiguousarray(mean.astype(np.uint8)).view(np.uint32).reshape(-1)
-            else:
-                flat = mean.reshape(-1)
-            self._reduced[key, down, right] = flat
-        return self._reduced[key, down, right]
 
 
 class Street:
@@ -167,7 +154,7 @@ class Street:
         horizon = light.ambient * np.float32(0.55)
         for name, plane in self._planes():
             surface = self._surface(name)
-            color = plane.sample(surface.color, 'color', ego_z).view(np.uint8).reshape(-1, 4)
+            color = plane.sample(surface, 'color', ego_z).view(np.uint8).reshape(-1, 4)
             value = color[:, :3].astype(np.float32)
             if name == 'ground':
                 value[self.grain_near] *= self._grain(ego_z)
@@ -177,7 +164,7 @@ class Street:
                 level = level + light.heads * self.beam * np.float32((1.0, 0.97, 0.88))
             value *= level / 65025
             if light.night > 0:
-                glow = plane.sample(surface.glow, 'glow', ego_z).view(np.uint8).reshape(-1, 4)
+                glow = plane.sample(surface, 'glow', ego_z).view(np.uint8).reshape(-1, 4)
                 shine = glow[:, :3].astype(np.float32)
                 value += shine * shine * np.float32(
                     light.night * (0.30 if name == 'ground' else 0.8) / 65025)
@@ -194,11 +181,11 @@ class Street:
         heat = self.sky_heat.copy()
         for name, plane in self._planes():
             surface = self._surface(name)
-            value = plane.sample(surface.heat, 'heat', ego_z)
+            value = plane.sample(surface, 'heat', ego_z)
             if name == 'ground':
                 value[self.grain_near] += 4 * (self._grain(ego_z)[:, 0] - 1)
             else:
-                color = plane.sample(surface.color, 'color', ego_z).view(np.uint8).reshape(-1, 4)
+                color = plane.sample(surface, 'color', ego_z).view(np.uint8).reshape(-1, 4)
                 value = np.where(color[:, 3] > 127, value, heat[plane.pixels])
             heat[plane.pixels] = value
         return light.air_k + light.contrast * heat

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
@@ -33,6 +33,33 @@ class Surface:
     glow: np.ndarray
     heat: np.ndarray
     label: np.ndarray
+    _levels: dict[tuple[str, int, int], np.ndarray] = field(default_factory=dict)
+
+    def level(self, name: str, down: int, right: int) -> np.ndarray:
+        """Return a map averaged over 2**down rows and 2**right columns, flat.
+
+        Colours come as uint32, four bytes each, so that one look-up fetches a texel.
+        """
+        level = self._level(name, down, right).reshape(-1)
+        return level.view(np.uint32) if level.dtype == np.uint8 else level
+
+    def _level(self, name: str, down: int, right: int) -> np.ndarray:
+        key = name, down, right
+        if down == right == 0:
+            return getattr(self, name)
+        if key not in self._levels:
+            if right:
+                finer = self._level(name, down, right - 1)
+                first, second = finer[:, 0::2], finer[:, 1::2]
+            else:
+                finer = self._level(name, down - 1, 0)
+                first, second = finer[0::2], finer[1::2]
+            if finer.dtype == np.uint8:
+                mean = (first >> 1) + (second >> 1) + (first & second & 1)
+            else:
+                mean = (first + second) * np.float32(0.5)
+            self._levels[key] = mean
+        return self._levels[key]
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int],
@@ -61,13 +88,13 @@ def noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, in
 
 def ground(style: Style, rng: np.random.Generator) -> Surface:
     """Draw road, markings, kerbs, sidewalks, grass, bumps and the lamps' pools of light."""
-    rows, columns = 2048, 1024
+    rows, columns = 1024, 512
     x = (np.arange(columns) + 0.5) / columns * 2 * GROUND_HALF_M - GROUND_HALF_M
     z = (np.arange(rows) + 0.5) / rows * PERIOD_M
     half = style.road_half_m
     blotch = noise(rng, (rows, columns), (16, 6), 4)
-    grain = noise(rng, (rows, columns), (1024, 512), 2)
-    road = np.float32(style.asphalt) * (1 + 0.05 * blotch + 0.10 * grain)
+    grain = noise(rng, (rows, columns), (512, 256), 1)
+    road = np.float32(style.asphalt) * (1 + 0.05 * blotch + 0.04 * grain)
     color = np.repeat(road[..., None], 3, axis=2) * np.float32(style.asphalt_tint)
     heat = style.road_heat + 0.35 * blotch + 0.15 * grain
     label = np.zeros((rows, columns), np.uint8)
