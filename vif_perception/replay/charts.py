@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vif_perception.replay.series import SEVERITY, Axis, Run, Series, thin
+from vif_perception.replay.series import SEVERITY, Axis, Run, Series, Thinned, Worst, thin
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,21 @@ class TimeChart:
     """One value over time.
 
     Attributes:
-        path: SVG path in 1000 x 100 units.
+        path: SVG path in 1000 x 100 units; of the medians when the series is thinned.
+        band: path around the extremes, '' when every value is drawn.
         ticks: labels of the value axis; level: a percentile drawn across, or None.
-        points: [position 0..1, value, output number] of what is drawn, for the readout.
+        points: [position 0..1, value, lowest, highest, number of the output that is worst].
+        worst: which end of the values is the bad one.
     """
 
     name: str
     unit: str
     path: str
+    band: str
     ticks: list[Mark]
     level: Mark | None
     points: list[list[float]]
+    worst: Worst
 
 
 @dataclass(frozen=True)
@@ -63,30 +67,37 @@ class Bar:
 
 def time_chart(
     name: str, unit: str, series: Series, values: np.ndarray, *, top: float | None = None,
-    level: tuple[str, float] | None = None,
+    level: float | None = None, worst: Worst = 'highest',
 ) -> TimeChart | None:
-    """Lay out values over the series' axis from 0 to ``top`` (or a round number above all)."""
+    """Lay out values over the series' axis from 0 to ``top`` (or a round number above all).
+
+    ``level`` is the 95th percentile to draw across; None when there is no value at all.
+    """
     if not len(values) or np.isnan(values).all():
         return None
-    kept = thin(series.x, values)
-    ticks = _ticks(max(float(np.nanmax(values)), level[1] if level else 0.0, 1e-9), top)
+    ticks = _ticks(max(float(np.nanmax(values)), level or 0.0, 1e-9), top)
     full = ticks[-1]
-    x, y = series.x[kept], values[kept]
+    drawn = thin(series.x, values, worst)
+    thinned = len(drawn.x) < len(values)
+    index = series.index[drawn.at]
     return TimeChart(
-        name, unit, _path(x, y, full),
+        name, unit, _path(drawn.x, drawn.middle, full), _band(drawn, full) if thinned else '',
         [Mark(100 * tick / full, f'{tick:g}') for tick in ticks],
-        Mark(100 * level[1] / full, level[0]) if level else None,
+        None if level is None else Mark(100 * level / full, 'p95'),
         [
-            [round(float(a), 5), round(float(b), 3), int(i)]
-            for a, b, i in zip(x, y, series.index[kept], strict=True) if not math.isnan(b)
+            [round(float(x), 5), *(round(float(value), 3) for value in three), int(at)]
+            for x, *three, at in zip(
+                drawn.x, drawn.middle, drawn.low, drawn.high, index, strict=True
+            ) if not math.isnan(three[0])
         ],
+        worst,
     )
 
 
-def lanes(runs: Iterable[Run], modes: Mapping[str, int]) -> list[Lane]:
+def lanes(runs: Iterable[Run], modes: Mapping[str, float]) -> list[Lane]:
     """One lane for each mode that occurs, the usual one first."""
     spans: dict[str, list[tuple[float, float]]] = {}
-    counts: dict[str, int] = dict(modes)
+    counts = {mode: int(count) for mode, count in modes.items()}
     for run in runs:
         width = max(run.end - run.start, 0.0005)
         spans.setdefault(run.mode, []).append((round(1000 * run.start, 2), round(1000 * width, 2)))
@@ -130,7 +141,7 @@ def bars(rows: Iterable[tuple[str, list[float]]], top: float | None = None) -> l
 
 def as_data(chart: TimeChart) -> dict[str, Any]:
     """What the page's script needs to read the chart out."""
-    return {'unit': chart.unit, 'points': chart.points}
+    return {'unit': chart.unit, 'points': chart.points, 'worst': chart.worst}
 
 
 def _path(x: np.ndarray, y: np.ndarray, full: float) -> str:
@@ -148,6 +159,18 @@ def _path(x: np.ndarray, y: np.ndarray, full: float) -> str:
         part + 'h0' if part[0] == after[0] == 'M' else part
         for part, after in zip(parts, following, strict=False)
     )
+
+
+def _band(drawn: Thinned, full: float) -> str:
+    """One closed area for each stretch without NaN."""
+    there = ~np.isnan(drawn.middle)
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], there.astype(np.int8), [0]))))
+    areas = []
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        x = np.concatenate((drawn.x[start:end], drawn.x[start:end][::-1]))
+        y = np.concatenate((drawn.high[start:end], drawn.low[start:end][::-1]))
+        areas.append(_path(x, y, full) + 'Z')
+    return ''.join(areas)
 
 
 def _ticks(largest: float, top: float | None) -> list[float]:

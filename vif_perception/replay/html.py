@@ -34,8 +34,6 @@ from vif_perception.replay.pictures import ERRORS, UNJUDGED
 from vif_perception.replay.series import Series
 from vif_perception.types import LabelSet
 
-_TITLES = {'ok': 'OK', 'failed': 'Failed', 'nodata': 'No data'}
-
 
 def write_html(
     path: Path, report: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], gallery: Gallery,
@@ -46,7 +44,7 @@ def write_html(
     Args:
         path: file to write.
         report: what report.json holds; every part may be null, empty or missing. An optional
-            ``error`` is shown under the verdict. ``gates`` is a list of
+            ``error`` and ``notes`` are shown under the verdict. ``gates`` is a list of
             {name, value, op, limit, passed}; ``fusion`` maps method to metric to value.
         rows: lines of frames.jsonl in order, read once, 60 bytes each are kept.
         gallery: pictures of the frames worth seeing.
@@ -90,17 +88,16 @@ def _scripts() -> dict[str, Any]:
 
 
 def _verdict(report: Mapping[str, Any], series: Series) -> dict[str, Any]:
-    status = str(report.get('status') or 'failed')
     gates = summary.gates(report.get('gates'))
+    look, title = summary.verdict(report)
     return {
-        'status': status if status in _TITLES else 'failed',
-        'title': _TITLES.get(status, status),
+        'look': look, 'title': title,
         'headline': summary.headline(report, series),
         'bag': summary.bag_name(report.get('bag')),
         'error': str(report.get('error') or ''),
         'gates': gates,
         'failed_gates': sum(not gate.passed for gate in gates),
-        'modes': summary.counts(report.get('modes')),
+        'notes': [str(note) for note in report.get('notes') or []],
     }
 
 
@@ -124,17 +121,18 @@ def _numbers(report: Mapping[str, Any]) -> dict[str, Any]:
         'methods': methods, 'metrics': metrics, 'copies': summary.COPIES,
         'topics': report.get('topics') or {}, 'versions': report.get('versions') or {},
         'weights': report.get('weights') or {}, 'source': report.get('bag') or '',
+        'speed': summary.counts(report.get('speed')),
         'schema': report.get('schema') or '',
     }
 
 
 def _charts(report: Mapping[str, Any], series: Series) -> dict[str, TimeChart]:
-    skew = summary.counts(report.get('skew_ms')).get('p95')
-    latency = dict(summary.percentiles(report.get('latency_ms'))).get('total', {}).get('p95')
+    skew = summary.counts(report.get('skew_ms'))
+    latency = dict(summary.percentiles(report.get('latency_ms'))).get('total', {})
     made = (
-        time_chart('skew', 'ms', series, series.skew, level=skew and ('p95', skew)),
-        time_chart('latency', 'ms', series, series.latency, level=latency and ('p95', latency)),
-        time_chart('miou', '', series, series.miou, top=1.0),
+        time_chart('skew', 'ms', series, series.skew, level=skew.get('p95')),
+        time_chart('latency', 'ms', series, series.latency, level=latency.get('p95')),
+        time_chart('miou', '', series, series.miou, top=1.0, worst='lowest'),
     )
     return {chart.name: chart for chart in made if chart}
 
@@ -176,6 +174,7 @@ def _frame(entry: GalleryEntry, places: Mapping[int, float]) -> dict[str, Any]:
         'latency': latency.get('total', sum(latency.values()) if latency else None),
         'entities': [[name, round(score, 3)] for name, score in entities[:4]],
         'classes': entry.classes, 'errors': entry.errors,
+        'seen': [c for c in ('rgb', 'thermal') if row.get(f'{c}_stamp_ns') is not None],
         'images': {name: _data_uri(file) for name, file in entry.images.items()},
     }
 

@@ -27,7 +27,7 @@ ERRORS: tuple[tuple[str, RGB], ...] = (
 UNJUDGED: tuple[str, RGB] = ('not labelled', (120, 120, 120))
 
 NOT_LABELLED = 255
-_FILL, _EDGE, _ERROR = 105, 255, 205  # alpha 0..255
+_FILL, _EDGE, _ERROR = 115, 255, 205  # alpha 0..255
 
 
 def encode_frame(

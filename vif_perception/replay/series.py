@@ -7,12 +7,14 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 _MAX_KINDS = 500  # distinct (mode, reason) remembered; reasons come from bags
 _COLUMNS = 400  # of a chart; a longer series is thinned
+
+Worst = Literal['highest', 'lowest']
 
 #: From the mildest to the one that must not be lost when several share a column.
 SEVERITY = ('FUSED', 'RGB_ONLY', 'THERMAL_ONLY', 'STALE', 'ERROR')
@@ -29,6 +31,22 @@ class Run:
     first: int
     last: int
     count: int
+
+
+@dataclass(frozen=True)
+class Thinned:
+    """Columns of a series, NaN where a column has no value.
+
+    Attributes:
+        x: position 0..1; middle: median; low, high: extremes.
+        at: where in the series the worst value of the column is.
+    """
+
+    x: np.ndarray
+    middle: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    at: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -61,7 +79,7 @@ class Series:
     def __init__(self, rows: Iterable[Mapping[str, Any]]):
         self.kinds: Counter[tuple[str, str]] = Counter()
         self._codes: dict[tuple[str, str], int] = {}
-        columns = (array('q'), array('q'), array('i'), array('d'), array('d'), array('d'))
+        columns: tuple[Any, ...] = tuple(array(kind) for kind in 'qqiddd')
         for row in rows:
             for column, value in zip(columns, self._values(row), strict=True):
                 column.append(value)
@@ -124,22 +142,22 @@ def reason_kind(reason: Any) -> str:
     return re.split(r'[:;,(0-9]', str(reason or ''), maxsplit=1)[0].strip()
 
 
-def thin(x: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Positions that keep the shape of a series: each column's lowest and highest value.
-
-    One NaN stays for a run of them, so that a line breaks there.
-    """
-    if len(values) <= 2 * _COLUMNS:
-        return np.arange(len(values))
-    kept: list[int] = []
-    column = np.minimum((x * _COLUMNS).astype(np.int64), _COLUMNS - 1)
-    for start, end in _stretches(column):
+def thin(x: np.ndarray, values: np.ndarray, worst: Worst) -> Thinned:
+    """At most a few hundred points that keep a series' middle and its extremes."""
+    if len(values) <= _COLUMNS:
+        return Thinned(x, values, values, values, np.arange(len(values)))
+    stretches = _stretches(np.minimum((x * _COLUMNS).astype(np.int64), _COLUMNS - 1))
+    points = []
+    for start, end in stretches:
         part = values[start:end]
         if np.isnan(part).all():
-            kept.append(start)
-        else:
-            kept += sorted({start + int(np.nanargmin(part)), start + int(np.nanargmax(part))})
-    return np.array(kept, dtype=np.int64)
+            points.append((float('nan'), float('nan'), float('nan'), start))
+            continue
+        low, high = int(np.nanargmin(part)), int(np.nanargmax(part))
+        at = start + (high if worst == 'highest' else low)
+        points.append((float(np.nanmedian(part)), part[low], part[high], at))
+    middle, low_values, high_values, where = (np.array(c) for c in zip(*points, strict=True))
+    return Thinned(x[[a for a, _ in stretches]], middle, low_values, high_values, where)
 
 
 def _lay_out(stamps: np.ndarray) -> tuple[Axis, np.ndarray, np.ndarray]:

@@ -45,13 +45,25 @@ class Gate:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One metric over all methods; ``best`` are the columns that win among real methods."""
+    """One metric over all methods; ``best``: the columns that win, copies left out."""
 
     name: str
     direction: str
     meaning: str
     values: list[float | None]
     best: frozenset[int]
+    decimals: int
+
+
+def verdict(report: Mapping[str, Any]) -> tuple[str, str]:
+    """(look, title): a replay that ran well but missed a gate has not passed."""
+    status = report.get('status')
+    if status == 'ok':
+        missed = sum(not gate.passed for gate in gates(report.get('gates')))
+        return ('failed', 'Gate failed' if missed == 1 else 'Gates failed') if missed else (
+            'ok', 'OK'
+        )
+    return ('nodata', 'No data') if status == 'nodata' else ('failed', 'Failed')
 
 
 def headline(report: Mapping[str, Any], series: Series) -> str:
@@ -82,7 +94,8 @@ def gates(given: Any) -> list[Gate]:
     rows = []
     for gate in map(_as_mapping, given or []):
         name = _first(gate, 'name', 'key', 'metric')
-        limit = f'{gate.get("op", "")} {number(_first(gate, "limit", "threshold"))}'.strip()
+        sign = {'<=': '≤', '>=': '≥'}.get(str(gate.get('op')), str(gate.get('op') or ''))
+        limit = f'{sign} {number(_first(gate, "limit", "threshold"))}'.strip()
         passed = bool(_first(gate, 'passed', 'ok'))
         rows.append(Gate(str(name), _first(gate, 'value', 'actual'), limit, passed))
     return sorted(rows, key=lambda gate: gate.passed)
@@ -100,9 +113,11 @@ def fusion_table(fusion: Any) -> tuple[list[str], list[MetricRow]]:
     }
     names = sorted(methods, key=lambda name: (name in COPIES, name in RULES))
     metrics = list(dict.fromkeys(metric for name in names for metric in methods[name]))
+    known = list(_METRICS)
+    metrics.sort(key=lambda metric: known.index(metric) if metric in known else len(known))
     return names, [
         _metric_row(metric, names, [_finite(methods[name].get(metric)) for name in names])
-        for metric in sorted(metrics, key=lambda m: list(_METRICS).index(m) if m in _METRICS else 99)
+        for metric in metrics
     ]
 
 
@@ -121,12 +136,14 @@ def bag_name(bag: Any) -> str:
     return names + (f' and {len(paths) - 3} more' if len(paths) > 3 else '')
 
 
-def number(value: Any) -> str:
-    """Three significant digits for a float, text as it is, a dash for nothing."""
+def number(value: Any, decimals: int | None = None) -> str:
+    """Three significant digits (or so many decimals) for a float, a dash for nothing."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return '–'
     if isinstance(value, bool) or not isinstance(value, float):
         return str(value)
+    if decimals is not None:
+        return f'{value:.{decimals}f}'
     if value == 0 or 1e-3 <= abs(value) < 1e6:
         digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
         return f'{value:.{min(digits, 3)}f}'
@@ -148,14 +165,16 @@ def _metric_row(name: str, methods: list[str], values: list[float | None]) -> Me
         value for method, value in zip(methods, values, strict=True)
         if value is not None and method not in COPIES
     ]
+    largest = max((abs(value) for value in values if value is not None), default=0.0)
+    decimals = 1 if largest >= 100 else 2 if largest >= 10 else 3
     best: frozenset[int] = frozenset()
     if direction and len(judged) > 1:
-        target = number(max(judged) if direction == 'up' else min(judged))
+        target = number(max(judged) if direction == 'up' else min(judged), decimals)
         best = frozenset(
             i for i, value in enumerate(values)
-            if methods[i] not in COPIES and number(value) == target
+            if methods[i] not in COPIES and number(value, decimals) == target
         )
-    return MetricRow(name, direction, meaning, values, best)
+    return MetricRow(name, direction, meaning, values, best, decimals)
 
 
 def _reasons(reasons: Counter[tuple[str, str]], most: int = 4) -> str:

@@ -60,7 +60,8 @@
     const base = LAYERS.includes(name) ? frame.images.rgb || frame.images.thermal : frame.images[name];
     const layer = LAYERS.includes(name) ? frame.images[name] : undefined;
     if (!base || (LAYERS.includes(name) && !layer)) {
-      view.textContent = LAYERS.includes(name) ? 'no truth' : 'no ' + VIEWS[name] + ' frame';
+      view.textContent = LAYERS.includes(name) ? 'no truth here' :
+        frame.seen.includes(name) ? VIEWS[name] + ' frame not used' : 'no ' + VIEWS[name] + ' frame';
       return;
     }
     for (const source of [base, layer]) {
@@ -112,7 +113,7 @@
     const mode = fact('mode', frame.mode, 'chip ' + (/^[A-Z_]+$/.test(frame.mode) ? frame.mode : ''));
     if (frame.reason) mode.append(' ' + frame.reason);
     fact('output', '#' + frame.index + ' at ' + when(frame.x));
-    fact('mIoU', fixed(frame.miou, 3));
+    if (judged) fact('mIoU', fixed(frame.miou, 3));
     fact('confidence', fixed(frame.confidence, 2) + ' mean');
     if (frame.skew !== null) fact('skew', fixed(frame.skew, 1) + ' ms');
     if (frame.latency !== null) fact('latency', fixed(frame.latency, 1) + ' ms');
@@ -146,9 +147,12 @@
     }
     const chart = data.charts[name];
     const point = nearest(chart.points, x, (p) => p[0]);
+    const [at, middle, low, high, output] = point;
     const digits = chart.unit ? 1 : 3;
-    return when(point[0]) + ' · ' + (point[1].toFixed(digits) + ' ' + chart.unit).trim() +
-      ' · output #' + point[2];
+    const value = (middle.toFixed(digits) + ' ' + chart.unit).trim();
+    if (low === high) return when(at) + ' · ' + value + ' · output #' + output;
+    return when(at) + ' · median ' + value + ', ' + low.toFixed(digits) + ' to ' +
+      high.toFixed(digits) + ' · ' + chart.worst + ' at output #' + output;
   }
 
   function rest(chart) {
