@@ -45,10 +45,11 @@ class Message:
         Raises:
             InputError: the bytes are not a message of this type.
         """
+        raw = memoryview(self.raw)  # a slice of bytes would be a copy
         try:
             if self.ros1:
-                return ros1_types().deserialize_ros1(self.raw, self.type)
-            return ros2_types().deserialize_cdr(self.raw, self.type)
+                return ros1_types().deserialize_ros1(raw, self.type)
+            return ros2_types().deserialize_cdr(raw, self.type)
         except Exception as error:  # rosbags raises its own, struct.error, AssertionError, ...
             raise InputError(
                 f'{len(self.raw)} bytes are not a {self.type} ({error})', where=self.topic,
