@@ -48,6 +48,14 @@ def test_transforms_are_chained():
     assert found.transform(1, 1).tolist() == np.eye(4).tolist()
 
 
+def test_rotations_are_chained_from_the_first_camera_on():
+    turned = entry(shift=(1, 0, 0))
+    turned['T_cn_cnm1'][:2] = [[0, -1, 0, 1], [1, 0, 0, 0]]  # (x, y) -> (-y + 1, x)
+    found = chain(cam0=entry(), cam1=turned, cam2=entry(shift=(0, 2, 0)))
+    assert (found.transform(2, 0) @ (5, 7, 9, 1)).tolist() == [-6, 7, 9, 1]
+    assert found.transform(0, 2) @ (-6, 7, 9, 1) == pytest.approx((5, 7, 9, 1))
+
+
 @pytest.mark.parametrize('first, second, sizes, wanted', [
     ('/boson/image', '/eo/color', ((64, 48), (64, 48)), (1, 0)),
     ('/rgb/image', '/THERMAL/image', ((64, 48), (64, 48)), (0, 1)),
