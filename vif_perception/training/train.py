@@ -52,6 +52,8 @@ def main() -> None:
     parser.add_argument('--crop', type=int, nargs=2, default=(320, 320), metavar=('W', 'H'))
     parser.add_argument('--lr', type=float, default=1.5e-3)
     parser.add_argument('--sim', type=float, default=0.15, help='share of synthetic samples')
+    parser.add_argument('--sim-pool', type=int, default=64, help='synthetic scenes to draw from')
+    parser.add_argument('--start', type=Path, help='state_dict to start from, such as a best.pt')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--check-every', type=int, default=400)
     arguments = parser.parse_args()
@@ -84,6 +86,8 @@ def train(arguments: argparse.Namespace) -> None:
 
 def _fresh_state(arguments: argparse.Namespace) -> State:
     network = channels_last(build(arguments.network, arguments.preset, classes=len(MFNET)))
+    if arguments.start:
+        network.load_state_dict(torch.load(arguments.start, weights_only=True))
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
@@ -99,11 +103,12 @@ def _batches(
     order = shuffled(len(triples), arguments.seed + start)
     generator = torch.Generator().manual_seed(arguments.seed * 1_000_003 + start)
     synthetic = np.random.default_rng(arguments.seed + start)
+    pool = [training_sample(seed) for seed in range(arguments.sim_pool if arguments.sim else 0)]
     while True:
         items = []
         for _ in range(arguments.batch):
             if synthetic.random() < arguments.sim:
-                items.append(training_sample(int(synthetic.integers(2**31))))
+                items.append(pool[int(synthetic.integers(len(pool)))])
             else:
                 chosen = triples[next(order)]
                 items.append((chosen.rgb, chosen.thermal, chosen.mask))

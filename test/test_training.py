@@ -1,0 +1,193 @@
+"""Training data, augmentation, losses and a short run."""
+
+import argparse
+import csv
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from vif_perception.errors import InputError
+from vif_perception.models.registry import build
+from vif_perception.training import losses
+from vif_perception.training.augment import augment, drop_cameras
+from vif_perception.training.data import Batch, read_split, shuffled
+from vif_perception.training.score import score
+from vif_perception.training.ship import calibrate
+from vif_perception.training.train import train
+
+SIZE = (96, 64)
+
+
+def write_set(root, count=4, splits=('train', 'val')):
+    random = np.random.default_rng(0)
+    rows = []
+    for split in splits:
+        for index in range(count):
+            name = f'{split}{index}'
+            mask = np.zeros(SIZE[::-1], np.uint8)
+            mask[20:50, 30:60] = 2
+            thermal = np.where(mask, 220, 40).astype(np.uint8)
+            rgb = random.integers(0, 90, (*mask.shape, 3), dtype=np.uint8)
+            rgb[mask > 0] += 60
+            for kind, image in (('vi', rgb), ('ir', thermal), ('label', mask)):
+                Image.fromarray(image).save(root / f'{name}_{kind}.png')
+            rows.append({
+                'id': name, 'split': split, 'day_night': 'night', 'vi': f'{name}_vi.png',
+                'ir': f'{name}_ir.png', 'label': f'{name}_label.png',
+            })
+    with (root / 'index.csv').open('w', newline='') as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return root
+
+
+def test_reading_a_split(tmp_path):
+    triples = read_split(write_set(tmp_path), 'val')
+    assert [item.name for item in triples] == [f'val{i}' for i in range(4)]
+    assert triples[0].rgb.shape == (64, 96, 3)
+    assert triples[0].night
+
+
+def test_missing_index_and_empty_split(tmp_path):
+    with pytest.raises(InputError, match=r'index\.csv: cannot be read'):
+        read_split(tmp_path, 'train')
+    write_set(tmp_path)
+    with pytest.raises(InputError, match="no rows of split 'test'"):
+        read_split(tmp_path, 'test')
+
+
+def test_corrupt_image_is_named(tmp_path):
+    write_set(tmp_path)
+    (tmp_path / 'val1_ir.png').write_bytes(b'not an image')
+    with pytest.raises(InputError, match=r'val1_ir\.png: cannot be read'):
+        read_split(tmp_path, 'val')
+
+
+def test_size_mismatch_and_unknown_id(tmp_path):
+    write_set(tmp_path)
+    Image.fromarray(np.zeros((10, 10), np.uint8)).save(tmp_path / 'val1_ir.png')
+    with pytest.raises(InputError, match='sizes differ'):
+        read_split(tmp_path, 'val')
+    write_set(tmp_path)
+    Image.fromarray(np.full(SIZE[::-1], 77, np.uint8)).save(tmp_path / 'val2_label.png')
+    with pytest.raises(InputError, match=r'val2_label\.png: holds id 77; accepted: 0\.\.8'):
+        read_split(tmp_path, 'val')
+
+
+def test_shuffled_visits_everything_each_epoch():
+    order = shuffled(5, 0)
+    assert sorted(next(order) for _ in range(5)) == list(range(5))
+    assert sorted(next(order) for _ in range(5)) == list(range(5))
+
+
+def square_batch() -> Batch:
+    """A bright square that all three images show at the same place."""
+    mask = np.zeros((96, 128), np.uint8)
+    mask[30:70, 40:90] = 3
+    picture = np.where(mask, 200, 20).astype(np.uint8)
+    return Batch.stack([(np.repeat(picture[..., None], 3, 2), picture, mask)] * 6)
+
+
+def test_augmentation_moves_all_three_images_together():
+    out = augment(square_batch(), (64, 64), torch.Generator().manual_seed(0))
+    assert out.rgb.shape == (6, 3, 64, 64)
+    assert out.thermal.shape == (6, 1, 64, 64)
+    assert out.mask.shape == (6, 64, 64)
+    for image in (out.rgb.mean(1), out.thermal[:, 0]):
+        inside = image[out.mask == 3].mean()
+        outside = image[out.mask == 0].mean()
+        assert inside > 2 * outside
+    assert set(out.mask.unique().tolist()) <= {0, 3, 255}
+
+
+def test_augmentation_is_repeatable_and_in_range():
+    one, two = (
+        augment(square_batch(), (64, 64), torch.Generator().manual_seed(7)) for _ in range(2)
+    )
+    torch.testing.assert_close(one.rgb, two.rgb)
+    for image in (one.rgb, one.thermal):
+        assert 0 <= image.min() <= image.max() <= 1
+
+
+def test_a_camera_is_dropped_but_never_both():
+    present = drop_cameras(4000, torch.Generator().manual_seed(0))
+    assert present.sum(1).min() == 1
+    share = present.mean(0)
+    assert ((share - 0.8).abs() < 0.03).all()
+
+
+def test_rare_classes_weigh_more():
+    weights = losses.class_weights(torch.tensor([900, 90, 10, 0]))
+    assert weights.tolist() == sorted(weights.tolist())
+    assert torch.isfinite(weights).all()
+
+
+def test_mask_loss_prefers_the_truth_and_ignores_255():
+    mask = torch.zeros(1, 32, 32, dtype=torch.long)
+    mask[:, 8:24, 8:24] = 1
+    right = torch.zeros(1, 2, 8, 8)
+    right[:, 1, 2:6, 2:6] = 20
+    right[:, 0] = 10
+    weights = torch.ones(2)
+    good, bad = (losses.mask_loss(x, mask, weights) for x in (right, -right))
+    assert good < 0.3 < bad
+    hidden = mask.clone()
+    hidden[:, :, 16:] = 255
+    left = losses.mask_loss(right, hidden, weights)
+    changed = right.clone()
+    changed[:, :, :, 6:] = 99
+    torch.testing.assert_close(left, losses.mask_loss(changed, hidden, weights))
+
+
+def test_entities_are_classes_large_enough_to_see():
+    mask = torch.zeros(2, 100, 100, dtype=torch.long)
+    mask[0, :10, :10] = 2
+    mask[0, 50, 50] = 1
+    assert losses.entities_in(mask, 4).tolist() == [[0, 1, 0], [0, 0, 0]]
+
+
+def test_fusion_loss_is_least_for_the_target_and_counts_only_pairs():
+    y, heat = torch.full((2, 1, 32, 32), 0.3), torch.full((2, 1, 32, 32), 0.1)
+    y[..., :4], heat[..., 10:20, 10:20] = 0.6, 0.8
+    both = torch.ones(2)
+    at_max = losses.fusion_loss(torch.maximum(y, heat), y, heat, both)
+    assert at_max < losses.fusion_loss(y, y, heat, both)
+    assert at_max < losses.fusion_loss(torch.zeros_like(y), y, heat, both)
+    assert losses.fusion_loss(torch.zeros_like(y), y, heat, torch.zeros(2)) == 0
+
+
+def test_sobel_of_a_ramp_is_its_slope():
+    ramp = torch.arange(16.0).repeat(16, 1)[None, None]
+    across, down = losses.sobel(ramp)
+    torch.testing.assert_close(across[..., 1:-1], torch.ones(1, 1, 16, 14))
+    torch.testing.assert_close(down, torch.zeros(1, 1, 16, 16))
+
+
+def settings(root, out, **changes) -> argparse.Namespace:
+    values = {
+        'data': root, 'out': out, 'network': 'rt', 'preset': 'n', 'steps': 60, 'batch': 4,
+        'crop': (64, 64), 'lr': 3e-3, 'sim': 0.0, 'sim_pool': 0, 'seed': 0, 'check_every': 30,
+        'start': None,
+    }
+    return argparse.Namespace(**{**values, **changes})
+
+
+def test_a_short_run_learns_the_square_and_can_be_resumed(tmp_path, capsys):
+    root, out = write_set(tmp_path), tmp_path / 'run'
+    train(settings(root, out, steps=30))
+    train(settings(root, out))
+    assert 'resumed at step 30' in capsys.readouterr().out
+    network = build('rt', 'n')
+    network.load_state_dict(torch.load(out / 'best.pt', weights_only=True))
+    triples = read_split(root, 'val')
+    padded = score(network.eval(), triples, 'FUSED')
+    assert padded['per_class']['person'] > 0.5
+    assert 0.5 <= calibrate(network, triples) <= 3
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+    root = write_set(tmp_path)
+    with pytest.raises(RuntimeError, match='loss at step'):
+        train(settings(root, tmp_path / 'run', lr=1e18))
