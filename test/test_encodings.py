@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rosbags.typesys import Stores, get_typestore
 
@@ -32,6 +32,7 @@ def message(**changes):
     padding=st.integers(0, 9), trailing=st.integers(0, 5), big=st.booleans(),
     seed=st.integers(0, 2**32 - 1), kind=st.sampled_from((bytes, bytearray, memoryview)),
 )
+@settings(deadline=None)
 def test_any_layout_gives_the_values_back(
     encoding, height, width, padding, trailing, big, seed, kind
 ):

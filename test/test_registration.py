@@ -61,6 +61,7 @@ small = st.floats(-0.1, 0.1)
 
 @given(points=st.lists(st.tuples(st.floats(-0.7, 0.7), st.floats(-0.7, 0.7)), min_size=1),
        lens=st.sampled_from([(), BOSON, (-0.3, 0.1, 0.001, 0.002), RATIONAL]))
+@settings(deadline=None)
 def test_undistort_is_the_inverse_of_distort(points, lens):
     ideal = np.array(points, dtype=float)
     shown = distort(ideal, np.array(lens))
@@ -88,7 +89,7 @@ def test_lens_model_is_not_used_beyond_where_it_turns_back():
 
 
 @given(lens=lenses, reference=st.sampled_from(('rgb', 'thermal')), distance=st.floats(0.5, 500))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_cameras_at_the_same_place_give_the_identity(lens, reference, distance):
     one = camera(d=lens)
     found = warp(one, one, np.eye(4), reference, distance)
@@ -100,7 +101,7 @@ def test_cameras_at_the_same_place_give_the_identity(lens, reference, distance):
 @given(angles=st.tuples(small, small, small), shift=st.tuples(small, small, small),
        distance=st.floats(1, 100), reference=st.sampled_from(('rgb', 'thermal')),
        focal=st.floats(50, 120))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_without_distortion_the_warp_is_the_homography_of_the_plane(
     angles, shift, distance, reference, focal
 ):
@@ -121,7 +122,7 @@ def test_without_distortion_the_warp_is_the_homography_of_the_plane(
 
 @given(angles=st.tuples(small, small, small), shift=st.tuples(small, small, small),
        rgb_lens=lenses, thermal_lens=lenses)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_a_point_of_the_plane_is_found_where_both_cameras_show_it(
     angles, shift, rgb_lens, thermal_lens
 ):
@@ -204,7 +205,7 @@ def test_scaling_with_another_aspect_ratio_is_said():
 
 @given(shift=st.tuples(small, small, small), perspective=st.tuples(small, small),
        sign=st.sampled_from((1, -3)))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_homography_maps_rgb_to_thermal_and_back(shift, perspective, sign):
     matrix = np.array([
         [0.5 + shift[0], shift[1], 2], [shift[2], 0.5, -1],
