@@ -2,11 +2,11 @@ import numpy as np
 
 from vif_perception.labels import MFNET
 from vif_perception.metrics import SegmentationScore
-from vif_perception.metrics.table import fusion_table, segmentation_table
+from vif_perception.metrics.table import Score, fusion_table, segmentation_table
 
 
 def test_fusion_rows_keep_their_order_and_seeds_their_spread():
-    rows = {
+    rows: dict[str, dict[str, Score]] = {
         'VIS': {'EN': 6.19, 'Nabf': 0.0},
         'ours': {'EN': [6.0, 6.2, 6.4], 'Nabf': None},
     }

@@ -127,11 +127,12 @@ def test_agrees_with_torchmetrics_over_a_stream():
     for mask, truth in frames:
         score.update(mask, truth)
     mask, truth = torch.from_numpy(np.array(frames, np.int64)).unbind(1)
-    options = {'num_classes': 9, 'ignore_index': 255}
-    per_class = multiclass_jaccard_index(mask, truth, average=None, **options)
+    per_class = multiclass_jaccard_index(
+        mask, truth, num_classes=9, average=None, ignore_index=255
+    )
     result = score.compute()
     assert result['miou_present'] == pytest.approx(
-        multiclass_jaccard_index(mask, truth, average='macro', **options).item()
+        multiclass_jaccard_index(mask, truth, num_classes=9, ignore_index=255).item()
     )
     assert result['miou_foreground'] == pytest.approx(per_class[1:7].mean().item())
     assert result['miou_fixed'] == pytest.approx(per_class.sum().item() / 9)
@@ -140,7 +141,9 @@ def test_agrees_with_torchmetrics_over_a_stream():
     )
     assert result['per_class'][MFNET.names[7]] is None
     assert result['accuracy'] == pytest.approx(
-        multiclass_accuracy(mask, truth, average='micro', **options).item()
+        multiclass_accuracy(
+            mask, truth, num_classes=9, average='micro', ignore_index=255
+        ).item()
     )
 
 

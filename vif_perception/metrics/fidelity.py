@@ -126,10 +126,10 @@ def _filter(image: Tensor, weights: Sequence[float], stride: int = 1) -> Tensor:
     """
     reach = len(weights) - 1
     rows, columns = image.shape[-2] - reach, image.shape[-1] - reach
-    across = image[..., :columns:stride] * weights[0]
+    down = image[..., :rows:stride, :] * weights[0]
     for i in range(1, reach + 1):
-        across.add_(image[..., i : i + columns : stride], alpha=weights[i])
-    down = across[..., :rows:stride, :] * weights[0]
+        down.add_(image[..., i : i + rows : stride, :], alpha=weights[i])
+    across = down[..., :columns:stride] * weights[0]
     for i in range(1, reach + 1):
-        down.add_(across[..., i : i + rows : stride, :], alpha=weights[i])
-    return down
+        across.add_(down[..., i : i + columns : stride], alpha=weights[i])
+    return across
