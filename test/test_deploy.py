@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from vif_perception.config import InferenceConfig
 from vif_perception.errors import InputError
 from vif_perception.inference.torch_engine import TorchEngine
@@ -88,6 +89,17 @@ def test_thermal_types_agree_when_the_window_does(dtype):
     assert (one.mask == two.mask).mean() > 0.999
 
 
+def test_nan_and_infinite_thermal_pixels_are_black_or_white():
+    rgb, thermal = images(64, 48)
+    raw = thermal.astype(np.float32)
+    raw[:4], raw[4:8] = np.nan, np.inf
+    out = make_engine().run(None, raw, bgr=False, window=WINDOW, calibration=identity(64, 48))
+    assert not out.fused[:4].any()
+    assert (out.fused[4:8] == 255).all()
+    pair = make_engine().run(rgb, raw, bgr=False, window=WINDOW, calibration=identity(64, 48))
+    assert np.isfinite(pair.entities).all()
+
+
 def test_padded_and_read_only_views_are_taken_as_they_are():
     rgb, thermal = images(64, 48)
     engine = make_engine()
@@ -154,7 +166,7 @@ def test_confidence_is_the_largest_softmax_of_the_mask_logits():
         stride = 32
 
         def forward(self, rgb, y, thermal, present):
-            from vif_perception.models.rt import Prediction
+            from vif_perception.models.prediction import Prediction
 
             logits = torch.zeros(1, 4, *(s // 4 for s in y.shape[-2:]))
             logits[:, 2] = 1.5

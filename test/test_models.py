@@ -4,9 +4,11 @@ import copy
 
 import pytest
 import torch
+
 from vif_perception.errors import InputError
 from vif_perception.models.blocks import ConvBN, fold_batchnorm
-from vif_perception.models.registry import NETWORKS, build, cost
+from vif_perception.models.cost import cost
+from vif_perception.models.registry import build, networks, register
 
 TINY = (64, 96)
 
@@ -18,7 +20,7 @@ def random_inputs(count: int = 1, size: tuple[int, int] = TINY) -> tuple[torch.T
     return rgb, rgb.mean(1, keepdim=True), heat
 
 
-@pytest.mark.parametrize('key', list(NETWORKS), ids='-'.join)
+@pytest.mark.parametrize('key', list(networks()), ids='-'.join)
 @pytest.mark.parametrize('count', [1, 2])
 def test_every_network_keeps_its_output_contract(key, count):
     network = build(*key, classes=5, entities=3).eval()
@@ -112,3 +114,8 @@ def test_cost_counts_a_known_convolution():
             return self.conv(rgb)
 
     assert cost(Net(), (64, 32)).macs == 64 * 32 * 3 * 8 * 9
+
+
+def test_registering_a_name_twice_is_an_error():
+    with pytest.raises(KeyError, match='rt s is registered twice'):
+        register('rt', 's', summary='again', source='ours')(lambda classes, entities: None)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vif_perception.models.blocks import channels_last, fold_batchnorm
-from vif_perception.models.rt import Prediction
+from vif_perception.models.prediction import Prediction
 
 #: ITU-R BT.601 luma, as in the fusion literature.
 LUMA = (0.299, 0.587, 0.114)
@@ -60,6 +60,8 @@ class Deployed(nn.Module):
         color = rgb.permute(2, 0, 1).unsqueeze(0).float().div_(255)
         low, high = window[0], window[1]
         heat = ((thermal.float() - low) / (high - low)).clamp_(0, 1)[None, None]
+        if thermal.is_floating_point():
+            heat = torch.nan_to_num(heat)
         color, rgb_seen = _warp(color, rgb_grid)
         heat, thermal_seen = _warp(heat, thermal_grid)
         height, width = color.shape[-2:] if rgb_grid is None else rgb_grid.shape[:2]
@@ -84,8 +86,10 @@ class Deployed(nn.Module):
 
     def _mask(self, logits: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Decide at half resolution: full resolution costs as much as a third of the network."""
+        half_size = (-(-height // self.stride) * self.stride // 2,
+                     -(-width // self.stride) * self.stride // 2)
         logits = F.interpolate(
-            logits.float() * self.scale, scale_factor=2.0, mode='bilinear', align_corners=False
+            logits.float() * self.scale, half_size, mode='bilinear', align_corners=False
         )[0]
         best, ids = logits.max(0)
         confidence = logits.sub_(best).exp_().sum(0).reciprocal_().mul_(255).round_()

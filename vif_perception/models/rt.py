@@ -17,26 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vif_perception.models.blocks import ConvBN, Residual
+from vif_perception.models.prediction import Prediction
+from vif_perception.models.registry import register
 
 #: Largest change the fusion may add to the blend of the two inputs (intensity range 0..1).
 RESIDUAL_BOUND = 0.15
 
 Inputs = Literal['both', 'rgb', 'thermal', 'early']
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What every network of the registry returns (N images of HxW; H, W multiples of stride).
-
-    Attributes:
-        fused_y: N x 1 x H x W, luma of the fused image, 0..1.
-        logits: N x classes x H/4 x W/4, before softmax.
-        entity_logits: N x entities, before sigmoid.
-    """
-
-    fused_y: Tensor
-    logits: Tensor
-    entity_logits: Tensor
 
 
 @dataclass(frozen=True)
@@ -258,3 +245,51 @@ class RT(nn.Module):
 def double(x: Tensor) -> Tensor:
     """Bilinear x2."""
     return F.interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=False)
+
+
+@register('rt', 'n', summary='thermal and RGB, nano', source='ours')
+def rt_n(classes: int, entities: int) -> RT:
+    """Build the smallest size."""
+    return RT(RTConfig(
+        classes, entities, stem=(16, 16, 48), trunk=(96, 128), trunk_blocks=(1, 1),
+        decoder=(64, 48, 32),
+    ))
+
+
+@register('rt', 's', summary='thermal and RGB, the default', source='ours')
+def rt_s(classes: int, entities: int) -> RT:
+    """Build the default size."""
+    return RT(RTConfig(classes, entities))
+
+
+@register('rt', 'm', summary='thermal and RGB, medium', source='ours')
+def rt_m(classes: int, entities: int) -> RT:
+    """Build the largest size."""
+    return RT(RTConfig(
+        classes, entities, stem=(24, 48, 96), rgb_blocks=(1, 2), thermal_blocks=(1, 2),
+        trunk=(160, 256), trunk_blocks=(3, 2), decoder=(128, 96, 48),
+    ))
+
+
+@register('rt_early', 's', summary='comparison: four channels stacked', source='ours')
+def rt_early(classes: int, entities: int) -> RT:
+    """Build early fusion at the cost of rt s."""
+    return _one_stream('early', classes, entities)
+
+
+@register('rt_rgb', 's', summary='comparison: RGB only', source='ours')
+def rt_rgb(classes: int, entities: int) -> RT:
+    """Build the RGB network at the cost of rt s."""
+    return _one_stream('rgb', classes, entities)
+
+
+@register('rt_thermal', 's', summary='comparison: thermal only', source='ours')
+def rt_thermal(classes: int, entities: int) -> RT:
+    """Build the thermal network at the cost of rt s."""
+    return _one_stream('thermal', classes, entities)
+
+
+def _one_stream(inputs: Inputs, classes: int, entities: int) -> RT:
+    return RT(RTConfig(
+        classes, entities, inputs, stem=(24, 48, 80), rgb_blocks=(1, 1), thermal_blocks=(1, 1)
+    ))

@@ -47,8 +47,8 @@ def score(
             logits = network(
                 rgb.contiguous(memory_format=torch.channels_last), y, thermal, present
             ).logits
-        logits = F.interpolate(logits.float() / temperature, scale_factor=4.0, mode='bilinear')
-        chance, mask = logits.softmax(1)[0].max(0)
+        full = F.interpolate(logits.float(), size=triple.mask.shape, mode='bilinear')
+        chance, mask = (full / temperature).softmax(1)[0].max(0)
         confidence = (chance * 255).round().to(torch.uint8)
         result.update(mask.to(torch.uint8).numpy(), triple.mask, confidence.numpy())
     return result.compute()

@@ -12,7 +12,8 @@ import torch
 
 from vif_perception.inference.weights import save_network
 from vif_perception.labels import MFNET
-from vif_perception.models.registry import build, cost
+from vif_perception.models.cost import cost
+from vif_perception.models.registry import build
 from vif_perception.training.data import Triple, read_split
 from vif_perception.training.evaluate import rows_of
 from vif_perception.training.score import score
