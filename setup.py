@@ -57,6 +57,7 @@ setup(
         'safetensors>=0.4',
         'torch>=2.4',  # never pinned here: Jetson and CUDA machines bring their own
         'typer>=0.12',
+        'typing-extensions>=4.4',
     ],
     extras_require={
         'eval': evaluation,

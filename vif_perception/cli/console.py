@@ -1,0 +1,70 @@
+"""Tables and progress on the terminal, one look for all commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+AsJson = Annotated[bool, typer.Option('--json', help='Print JSON instead of a table.')]
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """Return an empty table in the look of this program."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify='left', title_style='bold')
+    for column in columns:
+        made.add_column(column, overflow='fold')
+    return made
+
+
+def show(*things: Any) -> None:
+    """Print texts and tables on stdout; square brackets in texts are not markup."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for thing in things:
+        console.print(thing, markup=False)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, float], None]]:
+    """Show a bar with rate and time left on stderr; yields ``advance(count, part 0..1)``.
+
+    Without a terminal (pipes, CI) nothing is shown.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn('{task.description}'), BarColumn(), TaskProgressColumn(),
+        TextColumn('{task.fields[rate]}'), TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=1.0, rate='')
+
+        def advance(count: int, part: float) -> None:
+            elapsed_s = bar.tasks[0].elapsed or 0.0
+            rate = f'{count} at {count / elapsed_s:.1f}/s' if elapsed_s else ''
+            bar.update(task, completed=part, rate=rate)
+
+        yield advance
+
+
+def complain(text: str) -> None:
+    """Print one line on stderr."""
+    typer.echo(text, err=True)
