@@ -114,6 +114,8 @@ def lanes(runs: Iterable[Run], modes: Mapping[str, float]) -> list[Lane]:
 
 def axis_marks(axis: Axis) -> list[Mark]:
     """About five labels along the horizontal axis."""
+    if not axis.span:
+        return []
     if axis.kind == 'output':
         step = max(1, round(_round_step(axis.span, 5)))
         return [Mark(100 * at / axis.span, str(at)) for at in range(0, int(axis.span), step)]

@@ -61,7 +61,7 @@ def write_html(
         lanes=lanes(series.runs(), summary.counts(report.get('modes'))),
         kinds=[(*kind, n) for kind, n in series.kinds.most_common(40) if kind[0] != 'FUSED'][:10],
         legend=_legend(labels, gallery), error_legend=[*ERRORS, UNJUDGED],
-        data=_safe_json(_data(series, charts, gallery.entries(), labels)),
+        data=_safe_json(_data(series, charts, gallery.entries())),
     )
     path.write_text(page, encoding='utf-8', errors='replace')
 
@@ -126,15 +126,15 @@ def _numbers(report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _charts(report: Mapping[str, Any], series: Series) -> dict[str, TimeChart]:
+def _charts(report: Mapping[str, Any], series: Series) -> dict[str, TimeChart | None]:
+    """Curves over time; None where nothing was measured."""
     skew = summary.counts(report.get('skew_ms'))
     latency = dict(summary.percentiles(report.get('latency_ms'))).get('total', {})
-    made = (
-        time_chart('skew', 'ms', series, series.skew, level=skew.get('p95')),
-        time_chart('latency', 'ms', series, series.latency, level=latency.get('p95')),
-        time_chart('miou', '', series, series.miou, top=1.0, worst='lowest'),
-    )
-    return {chart.name: chart for chart in made if chart}
+    return {
+        'skew': time_chart('skew', 'ms', series, series.skew, level=skew.get('p95')),
+        'latency': time_chart('latency', 'ms', series, series.latency, level=latency.get('p95')),
+        'miou': time_chart('miou', '', series, series.miou, top=1.0, worst='lowest'),
+    }
 
 
 def _legend(labels: LabelSet, gallery: Gallery) -> list[tuple[int, str, RGB]]:
@@ -145,8 +145,7 @@ def _legend(labels: LabelSet, gallery: Gallery) -> list[tuple[int, str, RGB]]:
 
 
 def _data(
-    series: Series, charts: Mapping[str, TimeChart], entries: list[GalleryEntry],
-    labels: LabelSet,
+    series: Series, charts: Mapping[str, TimeChart | None], entries: list[GalleryEntry]
 ) -> dict[str, Any]:
     """What the page's script works on."""
     places = {int(index): float(x) for index, x in zip(series.index, series.x, strict=True)}
@@ -156,7 +155,7 @@ def _data(
             [round(run.start, 5), round(run.end, 5), run.mode, run.reason, run.count,
              run.first, run.last] for run in series.runs()
         ],
-        'charts': {name: as_data(chart) for name, chart in charts.items()},
+        'charts': {name: as_data(chart) for name, chart in charts.items() if chart},
         'frames': [_frame(entry, places) for entry in entries],
     }
 

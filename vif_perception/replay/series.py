@@ -94,9 +94,9 @@ class Series:
 
     def _values(self, row: Mapping[str, Any]) -> tuple[int, int, int, float, float, float]:
         mode, reason = str(row.get('mode') or ''), str(row.get('reason') or '')
-        self.kinds[mode, reason_kind(reason)] += 1
         if len(self._codes) >= _MAX_KINDS and (mode, reason) not in self._codes:
             reason = 'another reason'
+        self.kinds[mode, reason_kind(reason)] += 1
         code = self._codes.setdefault((mode, reason), len(self._codes))
         both = row.get('thermal_stamp_ns') is not None and row.get('rgb_stamp_ns') is not None
         stages = row.get('latency_ms') or {}
