@@ -167,6 +167,7 @@ class Health:
         skew_ms: |skew| of pairs, None before the first.
         latency_ms: stage -> percentiles over the recent window.
         registration_score: edge agreement 0..1 over time, None when not measured.
+        recalibrations: how often a changed image size or camera model replaced the calibration.
         errors: worker exceptions survived; last_error the text of the newest.
     """
 
@@ -183,5 +184,6 @@ class Health:
     skew_ms: Percentiles | None
     latency_ms: Mapping[str, Percentiles]
     registration_score: float | None = None
+    recalibrations: int = 0
     errors: int = 0
     last_error: str = ''

@@ -81,10 +81,6 @@ class Synchronizer:
         """Frames that wait."""
         return len(self._rgb.queue) + len(self._thermal.queue)
 
-    def rate_hz(self, camera: Camera, now_ns: int) -> float:
-        """Return how often frames of ``camera`` are received, Hz."""
-        return self._streams(camera)[0].rate.hz(now_ns)
-
     def add(self, camera: Camera, frame: Frame, now_ns: int) -> list[FramePair]:
         """Take a frame; return what is decided by it or by the time that has passed."""
         out = self.due(now_ns)
