@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
-class ConvBN(nn.Module):
+class Foldable(nn.Module):
+    """A module whose parts merge into fewer for deployment."""
+
+    def fold(self) -> None:
+        """Merge, in place and for good; the module must be in eval mode."""
+        raise NotImplementedError
+
+
+class ConvBN(Foldable):
     """Convolution, BatchNorm, optional ReLU; ``fold()`` leaves one convolution with a bias."""
 
     def __init__(
         self, cin: int, cout: int, kernel: int = 3, stride: int = 1, groups: int = 1,
-        relu: bool = True,
+        relu: bool = True, dilation: int = 1,
     ):
         super().__init__()
         self.conv = nn.Conv2d(
-            cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False
+            cin, cout, kernel, stride, kernel // 2 * dilation, dilation, groups, bias=False
         )
         self.bn: nn.Module = nn.BatchNorm2d(cout)
         self.relu = relu
@@ -27,7 +36,7 @@ class ConvBN(nn.Module):
         return torch.relu_(x) if self.relu else x
 
     def fold(self) -> None:
-        """Merge the BatchNorm into the convolution; the module must be in eval mode."""
+        """Merge the BatchNorm into the convolution."""
         if isinstance(self.bn, nn.BatchNorm2d):
             self.conv = fuse_conv_bn_eval(self.conv, self.bn)
             self.bn = nn.Identity()
@@ -46,10 +55,15 @@ class Residual(nn.Module):
         return torch.relu_(self.second(self.first(x)).add_(x))
 
 
+def resize(image: Tensor, like: Tensor) -> Tensor:
+    """Bilinear (N, C, h, w) to the height and width of ``like``, corners not aligned."""
+    return F.interpolate(image, like.shape[-2:], mode='bilinear', align_corners=False)
+
+
 def fold_batchnorm(model: nn.Module) -> nn.Module:
-    """Fold every :class:`ConvBN` of a model in eval mode, in place; return the model."""
-    for module in model.modules():
-        if isinstance(module, ConvBN):
+    """Fold every :class:`Foldable` of a model in eval mode, in place; return the model."""
+    for module in list(model.modules()):
+        if isinstance(module, Foldable):
             module.fold()
     return model
 
