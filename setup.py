@@ -47,6 +47,7 @@ setup(
     },
     install_requires=[
         'jinja2>=3.1',
+        'markupsafe>=2.1',
         'mcap>=1.1',
         'numpy>=1.24',
         'pillow>=9.4',
@@ -64,7 +65,7 @@ setup(
         'train': training,
         'test': [
             *evaluation, 'hypothesis>=6.100', 'mypy>=1.11', 'pytest>=8', 'ruff>=0.6',
-            'setuptools>=64', 'types-PyYAML', 'wheel',
+            'setuptools>=70.1',
         ],
     },
     entry_points=(HERE / 'entry_points.txt').read_text(encoding='utf-8'),

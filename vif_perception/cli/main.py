@@ -39,6 +39,7 @@ app = typer.Typer(
     epilog='Exit codes: 0 ok, 1 a gate failed, 2 bad usage or input, 130 interrupted.',
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     context_settings={'help_option_names': ['-h', '--help']},
 )
 for _command in (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+
 import typer
 
 from vif_perception.cli import console

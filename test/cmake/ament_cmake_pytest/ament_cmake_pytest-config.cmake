@@ -1,0 +1,5 @@
+function(ament_add_pytest_test name path)
+  if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${path})
+    message(FATAL_ERROR "${name}: no ${path}")
+  endif()
+endfunction()

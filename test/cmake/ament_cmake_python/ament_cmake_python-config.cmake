@@ -1,0 +1,1 @@
+set(PYTHON_INSTALL_DIR lib/python)
