@@ -45,7 +45,12 @@ class View:
 
 
 class EngineTap:
-    """An engine that remembers what it was given last; obeys the Engine protocol."""
+    """An engine that remembers what it was given last; obeys the Engine protocol.
+
+    Attributes:
+        last: what the engine was given last.
+        error: what it raised; the pipeline survives that, a replay ends with it.
+    """
 
     def __init__(self, engine: Any):
         self._engine = engine
@@ -54,16 +59,21 @@ class EngineTap:
         self.weights = engine.weights
         self.description = engine.description
         self.last: View | None = None
+        self.error: Exception | None = None
 
     def run(
         self, rgb: np.ndarray | None, thermal: np.ndarray | None, *, bgr: bool,
         window: tuple[float, float], calibration: Calibration,
     ) -> Any:
-        """Pass everything on."""
+        """Pass everything on, also what the engine raises."""
         self.last = View(rgb, thermal, bgr, window, calibration)
-        return self._engine.run(
-            rgb, thermal, bgr=bgr, window=window, calibration=calibration
-        )
+        try:
+            return self._engine.run(
+                rgb, thermal, bgr=bgr, window=window, calibration=calibration
+            )
+        except Exception as error:
+            self.error = error
+            raise
 
 
 def _warp(picture: np.ndarray, grid: np.ndarray | None) -> np.ndarray:

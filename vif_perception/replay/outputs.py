@@ -14,13 +14,14 @@ import numpy as np
 
 from vif_perception.errors import InputError
 from vif_perception.metrics import SegmentationScore
+from vif_perception.pipeline import Pipeline
 from vif_perception.replay.aligned import View
 from vif_perception.replay.fusion_sample import FusionSample
 from vif_perception.replay.gallery import Gallery
 from vif_perception.replay.ground_truth import Truth, check_truth
 from vif_perception.replay.record import BagRecorder
 from vif_perception.replay.report import Tally, json_text, unwritable
-from vif_perception.types import Frame, FramePair, Health, LabelSet, Mode, Perception
+from vif_perception.types import Frame, FramePair, LabelSet, Mode, Perception
 
 ROOT = '/fusion/output'
 STATUS = '/fusion/status'
@@ -86,10 +87,10 @@ class Outputs:
         """Whether outputs wait for their ground truth."""
         return bool(self._waiting)
 
-    def add(self, output: Output, health: Health) -> None:
-        """Take one output; health as it is after it."""
+    def add(self, output: Output, pipeline: Pipeline) -> None:
+        """Take one output of a pipeline."""
         started = time.perf_counter_ns()
-        self._record(output, health)
+        self._record(output, pipeline)
         write_ns = time.perf_counter_ns() - started
         row = self._row(output, write_ns)
         self.tally.add(output.pair, output.perception)
@@ -129,14 +130,15 @@ class Outputs:
         """Read frames.jsonl again, a line at a time."""
         with self._rows.open(encoding='utf-8') as lines:
             for line in lines:
-                yield json.loads(line)
+                if line.endswith('\n'):  # else the disk was full in the middle of it
+                    yield json.loads(line)
 
     def segmentation(self) -> dict[str, Any] | None:
         """Return the scores against the ground truth, None when no output had any."""
         scores = self._segmentation.compute() if self._segmentation else None
         return scores if scores and scores['frames'] else None
 
-    def _record(self, output: Output, health: Health) -> None:
+    def _record(self, output: Output, pipeline: Pipeline) -> None:
         result, when = output.perception, output.received_ns
         stamp = result.stamp_ns, result.frame_id
         write = self._recorder
@@ -152,13 +154,13 @@ class Outputs:
         status = result.mode, result.reason
         if status != self._status or when >= self._status_ns + STATUS_EVERY_NS:
             self._status, self._status_ns = status, when
-            write.status(STATUS, when, *stamp, health)
+            write.status(STATUS, when, *stamp, pipeline.health(when))
 
     def _row(self, output: Output, write_ns: int) -> dict[str, Any]:
         pair, result = output.pair, output.perception
         both = pair.thermal is not None and pair.rgb is not None
         stages: Mapping[str, int] = {
-            'decode': output.decode_ns, **result.timings_ns, 'write': write_ns,
+            **result.timings_ns, 'decode': output.decode_ns, 'write': write_ns,
             'total': output.decode_ns + output.process_ns + write_ns,
         }
         return {

@@ -9,15 +9,14 @@ from typing import Any
 from vif_perception.config import RegistrationConfig
 from vif_perception.errors import InputError
 from vif_perception.pipeline import Pipeline
-from vif_perception.replay.aligned import EngineTap
+from vif_perception.replay.aligned import EngineTap, View
 from vif_perception.replay.decode import decode_camera_info, decode_frame
 from vif_perception.replay.ground_truth import Truth
 from vif_perception.replay.options import ReplayOptions
 from vif_perception.replay.outputs import Output, Outputs
 from vif_perception.replay.recording import Message, Source
 from vif_perception.replay.topics import Topics
-from vif_perception.sim.faults import FaultInjector, parse_fault
-from vif_perception.types import Camera, Frame, FramePair
+from vif_perception.types import Camera, Frame, FramePair, Perception
 
 #: Called after every message with the outputs so far and the part of the recording (0..1) read.
 Progress = Callable[[int, float], None]
@@ -36,24 +35,26 @@ class Player:
 
     Args:
         source, topics: what is read.
-        engine: the network.
+        pipeline: does the perception.
+        tap: the pipeline's engine.
         outputs: takes the results.
         truth: takes the messages of the ground-truth topic.
-        options: limit, rate, faults, configuration.
+        injector: a ``sim.faults.FaultInjector``, None for none.
+        options: limit, rate, configuration.
         progress: told how far it is.
     """
 
     def __init__(
-        self, source: Source, topics: Topics, engine: Any, outputs: Outputs,
-        truth: Truth | None, options: ReplayOptions, progress: Progress | None,
+        self, source: Source, topics: Topics, pipeline: Pipeline, tap: EngineTap,
+        outputs: Outputs, truth: Truth | None, injector: Any, options: ReplayOptions,
+        progress: Progress | None,
     ):
         self.notes: list[str] = []
         self.now_ns = source.start_ns
-        self.pipeline = Pipeline(options.config, tap := EngineTap(engine), timer=_clock)
-        self._tap = tap
+        self.pipeline, self._tap = pipeline, tap
         self._source, self._topics, self._options = source, topics, options
         self._outputs, self._truth = outputs, truth
-        self._injector = FaultInjector([parse_fault(text) for text in options.inject])
+        self._injector = injector
         self._progress = progress or (lambda outputs, part: None)
         self._cameras: dict[str, Camera] = {}
         self._infos: dict[str, Camera] = {}
@@ -68,7 +69,7 @@ class Player:
         self._models: dict[Camera, tuple] = {}
         self._decode_ns: dict[tuple[Camera, int], int] = {}
         self._damage: InputError | None = None
-        self._undecodable: InputError | None = None
+        self._unusable: InputError | None = None
         self._full_ns: int | None = None
 
     def play(self) -> None:
@@ -80,12 +81,14 @@ class Player:
                 results cannot be written.
         """
         self._started_ns = _clock()
+        self._read_first_infos()
         for message in self._messages():
             self.now_ns = message.received_ns
             self._pace()
             if self._full_ns is None:
                 self._emit(self.pipeline.due(self.now_ns))
                 self._take(message)
+                self._note(self.pipeline.explain(self.now_ns))
             elif not self._after_limit(message):
                 return
             self._report_progress()
@@ -93,8 +96,10 @@ class Player:
             self._finish()
         if self._damage:
             raise self._damage
-        if self._undecodable:
-            raise self._undecodable
+        if self._unusable:
+            raise self._unusable
+        if not self._outputs.tally.outputs:
+            self._explain()
 
     def _messages(self) -> Iterator[Message]:
         """Read; keep the news that the recording is damaged until all before is processed."""
@@ -120,18 +125,19 @@ class Player:
         try:
             frame = decode_frame(message, camera, self._options.config.limits.max_pixels)
         except InputError as error:
-            self._outputs.tally.undecodable += 1
-            count = self._outputs.tally.undecodable
-            self._undecodable = self._undecodable or error
+            self.pipeline.refuse(camera, message.received_ns)
+            self._unusable = self._unusable or error
             if reference and self._truth is not None:
                 self._truth.saw_reference(None)
-            if count == 1:
-                self.notes.append(f'first frame that could not be decoded: {error}')
             return
         self._remember(camera, frame, _clock() - started)
         if reference and self._truth is not None:
             self._truth.saw_reference(frame.stamp_ns)
-        self._offer(self._injector.apply(camera, frame, message.received_ns))
+        if self._injector is None:
+            self._offer(camera, frame, message.received_ns)
+        else:
+            for arrival in self._injector.apply(camera, frame, message.received_ns):
+                self._offer(*arrival)
 
     def _take_info(self, camera: Camera, message: Message) -> None:
         """Pass camera models on when they change; without need for one, K = 0 is only noted."""
@@ -148,16 +154,15 @@ class Player:
         except InputError as error:
             if needs_camera_info(self._options.config.registration):
                 raise
-            self.notes.append(f'not used: {error}')
+            self._note(f'not used: {error}')
 
-    def _offer(self, frames: list[tuple[Camera, Frame, int]]) -> None:
-        for camera, frame, received_ns in frames:
-            self._emit(self.pipeline.offer(camera, frame, received_ns))
+    def _offer(self, camera: Camera, frame: Frame, received_ns: int) -> None:
+        self._emit(self.pipeline.offer(camera, frame, received_ns))
 
     def _finish(self) -> None:
-        for camera, frame, received_ns in self._injector.flush():
+        for camera, frame, received_ns in self._injector.flush() if self._injector else ():
             self.now_ns = max(self.now_ns, received_ns)
-            self._offer([(camera, frame, received_ns)])
+            self._offer(camera, frame, received_ns)
         self._emit(self.pipeline.flush())
 
     def _emit(self, pairs: list[FramePair]) -> None:
@@ -166,17 +171,49 @@ class Player:
                 return
             decode_ns = self._forget(pair)
             started = _clock()
-            try:
-                perception = self.pipeline.process(pair)
-            finally:
-                view, self._tap.last = self._tap.last, None
+            perception, view = self._process(pair)
             process_ns = _clock() - started
             if perception is None or view is None:
                 continue
             output = Output(pair, perception, view, self.now_ns, decode_ns, process_ns)
-            self._outputs.add(output, self.pipeline.health(self.now_ns))
+            self._outputs.add(output, self.pipeline)
             if self._outputs.tally.outputs == self._options.limit:
                 self._full_ns = self.now_ns
+
+    def _process(self, pair: FramePair) -> tuple[Perception | None, View | None]:
+        self._tap.last = None
+        try:
+            perception = self.pipeline.process(pair)
+        except InputError as error:
+            if self._injector is None:
+                raise
+            # an injected fault may well be one that the pipeline has to refuse
+            self._note(f'first frames refused: {error}')
+            return None, None
+        if self._tap.error is not None:
+            raise InputError(
+                f'the engine failed after {self._outputs.tally.outputs} outputs: '
+                f'{type(self._tap.error).__name__}: {self._tap.error}',
+                where=self._tap.description, remedy='see the log for where it happened',
+            )
+        return perception, self._tap.last
+
+    def _read_first_infos(self) -> None:
+        """Give the pipeline its camera models: the first image may be older than they are."""
+        for topic in self._infos:
+            first = next(self._source.messages([topic]), None)
+            if first is not None:
+                self._take(first)
+
+    def _explain(self) -> None:
+        self._note(self.pipeline.explain(self.now_ns))
+        self._note(self.pipeline.health(self.now_ns).reason)
+
+    def _note(self, text: str) -> None:
+        """Remember what is worth knowing; each kind (up to the first colon) once."""
+        kind = text.partition(':')[0]
+        if text and not any(note.startswith(kind) for note in self.notes):
+            self.notes.append(text)
 
     def _after_limit(self, message: Message) -> bool:
         """Read on only for masks of outputs that wait; False when that is over."""

@@ -28,7 +28,6 @@ class Tally:
     def __init__(self) -> None:
         self.frames: Counter[str] = Counter(rgb=0, thermal=0)
         self.outputs = 0
-        self.undecodable = 0
         self.modes: Counter[str] = Counter()
         self.skew_ms = Distribution()
         self.latency_ms: dict[str, Distribution] = {}

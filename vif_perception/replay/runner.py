@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from vif_perception.errors import InputError
+from vif_perception.pipeline import Pipeline
+from vif_perception.replay.aligned import EngineTap
 from vif_perception.replay.bag import open_source
 from vif_perception.replay.gates import Gate, check_classes, load_gates
 from vif_perception.replay.ground_truth import FolderTruth, TopicTruth, Truth
@@ -20,7 +22,7 @@ from vif_perception.replay.player import Player, Progress
 from vif_perception.replay.recording import Source
 from vif_perception.replay.report import empty_report, unwritable, write_report
 from vif_perception.replay.topics import NONE, Topics, find_topics
-from vif_perception.sim.faults import parse_fault
+from vif_perception.sensing import Camchain, parse_camchain
 
 RESULTS = ('report.html', 'report.json', 'frames.jsonl', 'result.mcap')
 EXIT_OK, EXIT_GATE, EXIT_INPUT = 0, 1, 2
@@ -63,14 +65,13 @@ def replay(
     """
     options.check()
     gates = load_gates(options.gate) if options.gate else []
-    for fault in options.inject:
-        parse_fault(fault)
+    injector = _injector(options.inject)
     report = empty_report(options.bags)
     _prepare(options.out, report)
     try:
         source = open_source(options.bags, max_pixels=options.config.limits.max_pixels)
         with closing(source):
-            return _run(source, options, engine, progress, gates, report)
+            return _run(source, options, engine, progress, gates, injector, report)
     except InputError as error:
         report.update(status='failed', error=str(error))
         with suppress(InputError):  # a full disk: the report that says failed stands already
@@ -80,7 +81,7 @@ def replay(
 
 def _run(
     source: Source, options: ReplayOptions, engine: Any, progress: Progress | None,
-    gates: Sequence[Gate], report: dict[str, Any],
+    gates: Sequence[Gate], injector: Any, report: dict[str, Any],
 ) -> ReplayResult:
     report['bag'].update(start_ns=source.start_ns, duration_s=source.duration_ns / 1e9)
     if options.start and options.start * 1e9 > source.duration_ns:
@@ -88,6 +89,7 @@ def _run(
             f'is {options.start:g} s', where='--start',
             accepted=f'less than the length of the recording, {source.duration_ns / 1e9:.3f} s',
         )
+    camchain = _camchain(options.config.registration.camchain)
     folder = _truth_folder(source, options.truth)
     topics = find_topics(
         source, thermal=options.thermal, rgb=options.rgb,
@@ -103,7 +105,11 @@ def _run(
     report['weights'] = {'name': engine.weights.name, 'sha256': engine.weights.sha256}
     report['versions']['engine'] = engine.description
     outputs = Outputs(options.out, engine.labels, truth, options.fusion_frames)
-    player = Player(source, topics, engine, outputs, truth, options, progress)
+    tap = EngineTap(engine)
+    pipeline = Pipeline(
+        options.config, tap, timer=time.perf_counter_ns, camchain=camchain
+    )
+    player = Player(source, topics, pipeline, tap, outputs, truth, injector, options, progress)
     started = time.perf_counter()
     error, interrupted = _play(player, outputs)
     _count(report, player, outputs, time.perf_counter() - started)
@@ -140,19 +146,16 @@ def _count(
     report: dict[str, Any], player: Player, outputs: Outputs, elapsed_s: float
 ) -> None:
     health, tally = player.pipeline.health(player.now_ns), outputs.tally
-    drops = {'undecodable': tally.undecodable, **health.drops}
     report.update(tally.report())
     report.update(
         frames={**tally.frames, 'pairs': health.pairs, 'partials': health.partials},
-        drops={cause: count for cause, count in sorted(drops.items()) if count},
+        drops=dict(sorted(health.drops.items())),
         notes=player.notes,
         speed={
             'elapsed_s': round(elapsed_s, 3),
             'outputs_per_s': round(tally.outputs / max(elapsed_s, 1e-9), 2),
         },
     )
-    if not tally.outputs:
-        report['notes'] = [*player.notes, *filter(None, [health.reason])]
 
 
 def _score(report: dict[str, Any], outputs: Outputs) -> None:
@@ -210,6 +213,26 @@ def _prepare(out: Path, report: dict[str, Any]) -> None:
     except OSError as error:
         raise unwritable(out, error) from None
     write_report(out / 'report.json', report)
+
+
+def _injector(faults: Sequence[str]) -> Any:
+    if not faults:
+        return None
+    from vif_perception.sim.faults import FaultInjector, parse_fault
+
+    return FaultInjector([parse_fault(text) for text in faults])
+
+
+def _camchain(path: str) -> Camchain | None:
+    if not path:
+        return None
+    try:
+        return parse_camchain(Path(path).read_text(encoding='utf-8'), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f'cannot be read ({error})', where=path, accepted='a Kalibr camchain YAML',
+            remedy='correct registration.camchain',
+        ) from None
 
 
 def _truth_folder(source: Source, truth: str | None) -> Path | None:
