@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from vif_perception.config import Config
 from vif_perception.errors import InputError
 from vif_perception.pipeline import Pipeline
+from vif_perception.sim import FaultInjector, parse_fault
 from vif_perception.types import CameraModel, Frame, FramePair, Mode
 
 MS = 1_000_000
@@ -292,12 +293,29 @@ def test_outputs_after_the_receive_clock_went_back_are_not_stale():
 
 def test_what_the_door_refuses_or_discards_is_in_the_health():
     pipeline, _ = make()
-    pipeline.refuse('thermal', 0)
+    pipeline.refuse('thermal', InputError('cannot be read', where='/thermal'), 0)
     ready = pipeline.offer('rgb', rgb_frame(0), 0) + pipeline.flush()
     pipeline.discard(ready[0], 'superseded')
     health = pipeline.health(0)
     assert health.drops == {'bad_image': 1, 'superseded': 1}
     assert health.received == {'rgb': 1, 'thermal': 1}
+    assert health.last_error == '/thermal: cannot be read'
+
+
+@pytest.mark.parametrize('camera, encoding', [
+    ('rgb', 'mono16'), ('rgb', 'bayer_rggb8'), ('rgb', 'rgba8'), ('rgb', 'mono8'),
+    ('thermal', 'rgb8'), ('thermal', 'mono8'), ('thermal', '32FC1'), ('thermal', 'yuv422'),
+])
+def test_a_frame_that_is_not_what_its_encoding_says_is_refused_and_named(camera, encoding):
+    pipeline, _ = make()
+    good = rgb_frame(0) if camera == 'rgb' else thermal_frame(0)
+    wrong = Frame(good.stamp_ns, good.frame_id, good.data, encoding)
+    assert pipeline.offer(camera, wrong, 0) == []
+    assert pipeline.flush() == []
+    health = pipeline.health(0)
+    assert health.drops == {'bad_image': 1}
+    assert encoding in health.last_error
+    assert health.mode is Mode.STALE
 
 
 def test_reset_forgets_the_sizes_and_what_waits_but_not_the_counts():
@@ -372,6 +390,41 @@ def test_every_frame_is_accounted_for(events):
     assert sum(health.received.values()) == len(events)
     assert sum(health.drops.values()) + used == len(events)
     assert sum(health.modes.values()) == health.processed
+
+
+FAULTS = {
+    'drop': 'missing', 'freeze': 'frozen', 'blank': 'blank', 'late:{}:300': 'missing',
+    'wrong_encoding': 'missing', 'clock_jump:{}:5': 'missing',
+}
+
+
+@pytest.mark.parametrize('camera', ['rgb', 'thermal'])
+@pytest.mark.parametrize('fault', FAULTS)
+def test_a_fault_changes_the_mode_while_it_lasts_and_says_why(fault, camera):
+    name, _, rest = fault.partition(':')
+    rest = rest.format(camera) or camera
+    injector = FaultInjector([parse_fault(f'{name}:{rest}@1+1')])
+    pipeline, _ = make()
+    results, events = [], []
+    for i in range(90):
+        start = 10_000 + i * 33
+        events += injector.apply('rgb', rgb_frame(start), (start + 5) * MS)
+        events += injector.apply('thermal', thermal_frame(start + 8), (start + 12) * MS)
+    events += injector.flush()
+    for name, frame, received in sorted(events, key=lambda event: event[2]):
+        results += [pipeline.process(ready) for ready in pipeline.offer(name, frame, received)]
+    results += [pipeline.process(ready) for ready in pipeline.flush()]
+    modes = [result.mode for result in results]
+    assert set(modes[:25]) == set(modes[-20:]) == {Mode.FUSED}
+    other = Mode.THERMAL_ONLY if camera == 'rgb' else Mode.RGB_ONLY
+    reasons = {r.reason for r in results if r.mode is not Mode.FUSED}
+    if 'clock_jump' in fault:
+        assert modes.count(Mode.RGB_ONLY) >= 20, 'the reference goes on, whoever jumped'
+    elif camera == 'rgb' and 'late' in fault:
+        assert modes.count(Mode.FUSED) < 70, 'the late reference goes on, alone'
+    else:
+        assert reasons == {f'{camera} {FAULTS[fault]}'}
+        assert modes.count(other) in range(28, 33)
 
 
 def test_the_same_frames_give_the_same_bytes():

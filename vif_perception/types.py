@@ -168,7 +168,8 @@ class Health:
         latency_ms: stage -> percentiles over the recent window.
         registration_score: edge agreement 0..1 over time, None when not measured.
         recalibrations: how often a changed image size or camera model replaced the calibration.
-        errors: worker exceptions survived; last_error the text of the newest.
+        errors: worker exceptions survived; last_error the text of the newest, or of the newest
+            image that was refused.
     """
 
     mode: Mode

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from vif_perception.errors import InputError
 from vif_perception.pipeline.modes import MISSING
 from vif_perception.sync import RateMeter, Synchronizer
 from vif_perception.types import Camera, FramePair, Health, Mode, Percentiles, Perception
@@ -56,6 +57,11 @@ class HealthLog:
     def dropped(self, cause: str, frames: int = 1) -> None:
         """Count frames that reached no output."""
         self._drops[cause] += frames
+
+    def refused(self, error: InputError) -> None:
+        """Count a frame that could not be used and keep what was wrong with it."""
+        self._drops['bad_image'] += 1
+        self._last_error = str(error)
 
     def judged(self, conditions: Mapping[Camera, str]) -> None:
         """Keep the newest conditions of the cameras."""

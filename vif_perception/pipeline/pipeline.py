@@ -15,7 +15,14 @@ from vif_perception.pipeline.geometry import Geometry
 from vif_perception.pipeline.health import CAMERAS, HealthLog
 from vif_perception.pipeline.modes import MISSING, decide
 from vif_perception.pipeline.stages import StageTimes
-from vif_perception.sensing import Camchain, FrameWatch, ThermalWindow, rgb_view, thermal_view
+from vif_perception.sensing import (
+    Camchain,
+    FrameWatch,
+    ThermalWindow,
+    check_frame,
+    rgb_view,
+    thermal_view,
+)
 from vif_perception.sync import Synchronizer
 from vif_perception.types import (
     Calibration,
@@ -44,7 +51,7 @@ class Pipeline:
     ``drops`` in the health add to the synchroniser's: ``<camera>_<condition>`` (``rgb_dark``,
     ``thermal_frozen``, ...), frames of a pair in which no camera was usable;
     ``fallback_policy``, a usable frame without usable partner while fallback.policy is ``drop``;
-    ``engine_error``, ``input_error``; ``bad_image`` and others that the door reports.
+    ``engine_error``, ``input_error``; ``bad_image``, not decoded or not as its encoding says.
 
     Stages in ``timings_ns``: ``watch`` (are the cameras usable), ``window`` (thermal window and
     calibration), ``network`` (the engine), ``total``.
@@ -82,16 +89,24 @@ class Pipeline:
                 self._models[camera] = model
 
     def offer(self, camera: Camera, frame: Frame, now_ns: int) -> list[FramePair]:
-        """Take a frame as ``sensing.decode_image`` made it; return the pairs ready to process."""
+        """Take a frame as ``sensing.decode_image`` made it; return the pairs ready to process.
+
+        A frame whose data does not fit its encoding is refused: counted and told, not raised.
+        """
+        try:
+            check_frame(frame, camera)
+        except InputError as error:
+            self.refuse(camera, error, now_ns)
+            return self.due(now_ns)
         with self._lock:
             self._tally.arrived(camera, now_ns)
             return self._sync.add(camera, frame, now_ns)
 
-    def refuse(self, camera: Camera, now_ns: int, cause: str = 'bad_image') -> None:
-        """Count a frame that the door could not decode."""
+    def refuse(self, camera: Camera, error: InputError, now_ns: int) -> None:
+        """Count a frame that could not be decoded as ``bad_image``; the health keeps the text."""
         with self._lock:
             self._tally.arrived(camera, now_ns)
-            self._tally.dropped(cause)
+            self._tally.refused(error)
 
     def discard(self, pair: FramePair, cause: str) -> None:
         """Count a pair that the door will not process, as when a newer one took its place."""

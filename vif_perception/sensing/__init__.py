@@ -3,13 +3,19 @@
 from vif_perception.sensing.camchain import Camchain, parse_camchain
 from vif_perception.sensing.camera_info import camera_model
 from vif_perception.sensing.compressed import decode_compressed, decode_compressed_mask
-from vif_perception.sensing.encodings import decode_image, decode_mask, rgb_view, thermal_view
+from vif_perception.sensing.encodings import (
+    check_frame,
+    decode_image,
+    decode_mask,
+    rgb_view,
+    thermal_view,
+)
 from vif_perception.sensing.registration import calibrate
 from vif_perception.sensing.thermal import ThermalWindow, to_kelvin
 from vif_perception.sensing.watch import FrameWatch
 
 __all__ = [
-    'Camchain', 'FrameWatch', 'ThermalWindow', 'calibrate', 'camera_model', 'decode_compressed',
-    'decode_compressed_mask', 'decode_image', 'decode_mask', 'parse_camchain', 'rgb_view',
-    'thermal_view', 'to_kelvin',
+    'Camchain', 'FrameWatch', 'ThermalWindow', 'calibrate', 'camera_model', 'check_frame',
+    'decode_compressed', 'decode_compressed_mask', 'decode_image', 'decode_mask',
+    'parse_camchain', 'rgb_view', 'thermal_view', 'to_kelvin',
 ]

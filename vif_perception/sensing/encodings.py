@@ -92,6 +92,22 @@ def decode_mask(
     return _view(height, width, _accept(encoding, _MASK, 'mask'), is_bigendian, step, data)
 
 
+def check_frame(frame: Frame, camera: Camera) -> None:
+    """Refuse a frame whose data is not what its encoding says; decode_image never makes one.
+
+    Raises:
+        InputError: encoding not accepted for this camera, or other values or channels.
+    """
+    layout = _accept(frame.encoding, _ACCEPTED[camera], camera)
+    channels = 1 if frame.data.ndim == 2 else frame.data.shape[2]
+    if (frame.data.dtype, channels) != (np.dtype(layout.kind), layout.channels):
+        raise InputError(
+            f'{camera} image is {frame.data.dtype.name} with {channels} channels but its encoding'
+            f' is {frame.encoding!r}', accepted='data as the encoding says',
+            remedy='check the encoding the driver sets',
+        )
+
+
 def rgb_view(frame: Frame) -> tuple[np.ndarray, bool]:
     """Return (HxWx3 uint8 with positive strides, True when the channel order is B G R).
 
