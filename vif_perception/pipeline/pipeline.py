@@ -11,18 +11,11 @@ import numpy as np
 
 from vif_perception.config import Config
 from vif_perception.errors import InputError
-from vif_perception.pipeline.geometry import Geometry
 from vif_perception.pipeline.health import CAMERAS, HealthLog
-from vif_perception.pipeline.modes import MISSING, decide
+from vif_perception.pipeline.modes import decide
+from vif_perception.pipeline.senses import Senses
 from vif_perception.pipeline.stages import StageTimes
-from vif_perception.sensing import (
-    Camchain,
-    FrameWatch,
-    ThermalWindow,
-    check_frame,
-    rgb_view,
-    thermal_view,
-)
+from vif_perception.sensing import Camchain, check_frame, rgb_view, thermal_view
 from vif_perception.sync import Synchronizer
 from vif_perception.types import (
     Calibration,
@@ -79,7 +72,7 @@ class Pipeline:
         self._sync = Synchronizer(config.sync, reference=config.reference)
         self._tally = HealthLog(round(config.fallback.stale_ms * 1e6))
         self._models: dict[Camera, CameraModel] = {}
-        self._senses = _Senses(config, camchain)
+        self._senses = Senses(config, camchain)
         self._recalibrations = 0
 
     def camera_info(self, camera: Camera, model: CameraModel) -> None:
@@ -145,7 +138,7 @@ class Pipeline:
         with self._lock:
             self._sync.reset()
             self._recalibrations += self._senses.geometry.rebuilt
-            self._senses = _Senses(self._config, self._camchain)
+            self._senses = Senses(self._config, self._camchain)
 
     def process(self, pair: FramePair) -> Perception | None:
         """Make the result for a pair or partial.
@@ -230,24 +223,6 @@ class Pipeline:
         self.discard(pair, cause)
         with self._lock:
             return self._tally.failed(error)
-
-
-class _Senses:
-    """What remembers earlier frames; used by the worker only, replaced as a whole by reset."""
-
-    def __init__(self, config: Config, camchain: Camchain | None) -> None:
-        self._rgb = FrameWatch('rgb', config.fallback)
-        self._thermal = FrameWatch('thermal', config.fallback)
-        self.window = ThermalWindow(config.thermal)
-        self.geometry = Geometry(config.registration, config.reference, camchain)
-
-    def check(self, pair: FramePair) -> dict[Camera, str]:
-        """Return camera -> '' when its frame is usable, else what is wrong with it."""
-        self.geometry.see(pair)
-        return {
-            'rgb': self._rgb.check(pair.rgb) if pair.rgb else MISSING,
-            'thermal': self._thermal.check(pair.thermal) if pair.thermal else MISSING,
-        }
 
 
 def _same(known: CameraModel | None, model: CameraModel) -> bool:
