@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from vif_perception.errors import InputError
 from vif_perception.models.registry import build
 from vif_perception.training import losses
@@ -122,6 +123,7 @@ def test_rare_classes_weigh_more():
     weights = losses.class_weights(torch.tensor([900, 90, 10, 0]))
     assert weights.tolist() == sorted(weights.tolist())
     assert torch.isfinite(weights).all()
+    assert losses.class_weights(torch.tensor([900, 10]), power=0).tolist() == [1, 1]
 
 
 def test_mask_loss_prefers_the_truth_and_ignores_255():
@@ -169,7 +171,7 @@ def settings(root, out, **changes) -> argparse.Namespace:
     values = {
         'data': root, 'out': out, 'network': 'rt', 'preset': 'n', 'steps': 60, 'batch': 4,
         'crop': (64, 64), 'lr': 3e-3, 'sim': 0.0, 'sim_pool': 0, 'seed': 0, 'check_every': 30,
-        'start': None,
+        'start': None, 'class_weight_power': 0.5,
     }
     return argparse.Namespace(**{**values, **changes})
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+
 from vif_perception.config import load_config
 from vif_perception.errors import InputError
 from vif_perception.inference import create_engine

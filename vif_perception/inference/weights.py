@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from vif_perception.errors import InputError
@@ -98,8 +98,7 @@ def read_card(path: Path) -> Card:
 
 def save_network(network: nn.Module, path: Path, /, **card: Any) -> Card:
     """Write ``path`` (.safetensors) and its card; ``card`` holds the card's fields but sha256."""
-    tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
-    save_file(tensors, path)
+    path.write_bytes(save({k: value.contiguous() for k, value in network.state_dict().items()}))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     made = Card.model_validate({'schema': 1, **card, 'sha256': digest})
     text = json.dumps(made.model_dump(by_alias=True), indent=1)

@@ -10,9 +10,12 @@ from torch import Tensor
 THERMAL_NOISE = 0.02
 
 
-def class_weights(pixels: Tensor) -> Tensor:
-    """Square root of ENet's weights 1 / ln(1.02 + frequency) from pixel counts per class."""
-    return (1.0 / torch.log(1.02 + pixels.double() / pixels.sum())).sqrt().float()
+def class_weights(pixels: Tensor, power: float = 0.5) -> Tensor:
+    """ENet's weights 1 / ln(1.02 + frequency) from pixel counts per class, to a power 0..1.
+
+    1 finds every rare object and paints it too large; 0 is plain cross-entropy.
+    """
+    return (1.0 / torch.log(1.02 + pixels.double() / pixels.sum())).pow(power).float()
 
 
 def mask_loss(logits: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
@@ -44,7 +47,7 @@ def entities_in(mask: Tensor, classes: int, share: float = 5e-4) -> Tensor:
 
 
 def fusion_loss(fused: Tensor, y: Tensor, thermal: Tensor, both: Tensor) -> Tensor:
-    """L1 to the target intensity plus 10 x L1 to the stronger gradient (SeAFusion's weights).
+    """5 x L1 to the target intensity plus 10 x L1 to the stronger gradient.
 
     The target intensity is the brighter source, except where the visible camera saturates
     (lamp glare): there the thermal outline is let through.
@@ -62,7 +65,7 @@ def fusion_loss(fused: Tensor, y: Tensor, thermal: Tensor, both: Tensor) -> Tens
         heat_d = F.softshrink(heat_d, THERMAL_NOISE)
         wanted = torch.where(heat_d.abs() > y_d.abs(), heat_d, y_d)
         gradient = gradient + ((fused_d - wanted).abs() * share).mean()
-    return intensity + 10 * gradient
+    return 5 * intensity + 10 * gradient
 
 
 def sobel(image: Tensor) -> tuple[Tensor, Tensor]:

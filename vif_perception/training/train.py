@@ -51,6 +51,9 @@ def main() -> None:
     parser.add_argument('--batch', type=int, default=8)
     parser.add_argument('--crop', type=int, nargs=2, default=(320, 320), metavar=('W', 'H'))
     parser.add_argument('--lr', type=float, default=1.5e-3)
+    parser.add_argument(
+        '--class-weight-power', type=float, default=0.5, help='0 plain, 1 full class weights'
+    )
     parser.add_argument('--sim', type=float, default=0.15, help='share of synthetic samples')
     parser.add_argument('--sim-pool', type=int, default=64, help='synthetic scenes to draw from')
     parser.add_argument('--start', type=Path, help='state_dict to start from, such as a best.pt')
@@ -70,7 +73,9 @@ def train(arguments: argparse.Namespace) -> None:
     state = _fresh_state(arguments)
     _resume(state, arguments.out / 'last.pt')
     pixels = sum(np.bincount(item.mask[item.mask < 255], minlength=len(MFNET)) for item in triples)
-    weights = class_weights(torch.from_numpy(np.asarray(pixels)))
+    weights = class_weights(
+        torch.from_numpy(np.asarray(pixels)), arguments.class_weight_power
+    )
     batches = _batches(triples, arguments, start=state.step)
     started = time.monotonic()
     while state.step < arguments.steps:
