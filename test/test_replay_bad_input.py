@@ -308,8 +308,8 @@ def test_label_ids_outside_the_class_list(tmp_path: Path) -> None:
     result = run(bag, tmp_path / 'out')
     outputs = sum(result.report['modes'].values())
     assert 5 <= outputs <= 6
-    error = failed(result, 'ids [9] outside the class list', outputs)
-    assert '8 bump' in error
+    error = failed(result, 'ground truth: ids [9] are outside the class list', outputs)
+    assert 'color_cone, bump' in error
     assert MASK in error
     assert result.report['segmentation']['frames'] == 4
 

@@ -23,9 +23,7 @@ from vif_perception.replay.decode import decode_truth
 from vif_perception.replay.folder import is_stamp
 from vif_perception.replay.recording import Message
 from vif_perception.sensing import decode_compressed_mask
-from vif_perception.types import LabelSet
 
-NOT_LABELLED = 255
 _RULES = 'names: stamps in ns, names of the images, one file a frame in order, or frame numbers'
 #: Masks and frame numbers remembered for outputs that are still to come.
 _REMEMBERED = 64
@@ -145,32 +143,17 @@ class FolderTruth(Truth):
         return mask, str(file)
 
 
-def check_truth(mask: np.ndarray, where: str, size: tuple[int, int], labels: LabelSet) -> None:
-    """Refuse a mask that does not fit the output.
-
-    Args:
-        mask: HxW uint8 ids; 255 means not labelled.
-        where: for the error text.
-        size: (height, width) of the output.
-        labels: the class list.
+def check_size(mask: np.ndarray, where: str, size: tuple[int, ...]) -> None:
+    """Refuse a mask that has not the (height, width) of the output.
 
     Raises:
-        InputError: another size, an id outside the class list.
+        InputError: naming both sizes.
     """
     if mask.shape != size:
         raise InputError(
             f'ground truth is {mask.shape[1]}x{mask.shape[0]}', where=where,
             accepted=f'{size[1]}x{size[0]}, the size of the reference camera',
             remedy='label the images of the reference camera, or replay with --truth none',
-        )
-    ids = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
-    outside = [int(i) for i in ids if i >= len(labels) and i != NOT_LABELLED]
-    if outside:
-        names = ', '.join(f'{i} {name}' for i, name in enumerate(labels.names))
-        raise InputError(
-            f'ground truth has ids {outside} outside the class list', where=where,
-            accepted=f'{names}, {NOT_LABELLED} not labelled',
-            remedy='map the labels to this list, or replay without them: --truth none',
         )
 
 

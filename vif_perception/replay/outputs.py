@@ -18,7 +18,7 @@ from vif_perception.pipeline import Pipeline
 from vif_perception.replay.aligned import View
 from vif_perception.replay.fusion_sample import FusionSample
 from vif_perception.replay.gallery import Gallery
-from vif_perception.replay.ground_truth import Truth, check_truth
+from vif_perception.replay.ground_truth import Truth, check_size
 from vif_perception.replay.record import BagRecorder
 from vif_perception.replay.report import Tally, json_text, unwritable
 from vif_perception.types import Frame, FramePair, LabelSet, Mode, Perception
@@ -102,9 +102,9 @@ class Outputs:
     def settle(self, *, final: bool = False) -> None:
         """Finish the outputs whose ground truth is there or cannot come any more."""
         while self._waiting:
-            output = self._waiting[0][0]
+            output, row = self._waiting[0]
             try:
-                mask = self._mask(output)
+                mask = self._score(output, row)
             except InputError:
                 # what is wrong with one mask is wrong with most: the replay ends here
                 self._truth = None
@@ -176,20 +176,27 @@ class Outputs:
             'miou': None,
         }
 
-    def _mask(self, output: Output) -> np.ndarray | None:
-        found = self._truth.find(output.perception.stamp_ns) if self._truth else None
-        if found is None:
+    def _score(self, output: Output, row: dict[str, Any]) -> np.ndarray | None:
+        """Return the ground truth when it is there; the mIoU goes into the row."""
+        result = output.perception
+        found = self._truth.find(result.stamp_ns) if self._truth else None
+        if found is None or self._segmentation is None:
             return None
         mask, where = found
-        check_truth(mask, where, output.perception.mask.shape[:2], self.labels)
+        check_size(mask, where, result.mask.shape)
+        try:
+            row['miou'] = self._segmentation.update(result.mask, mask, result.confidence)
+        except InputError as error:
+            raise InputError(
+                f'ground truth: {error.what}', where=where, accepted=error.accepted,
+                remedy='map the labels to this list, or replay without them: --truth none',
+            ) from None
         return mask
 
     def _finish(self, mask: np.ndarray | None) -> None:
-        """Score the oldest output, write its line, offer its pictures."""
+        """Write the line of the oldest output, offer its pictures."""
         output, row = self._waiting.popleft()
         result, view = output.perception, output.view
-        if mask is not None and self._segmentation is not None:
-            row['miou'] = self._segmentation.update(result.mask, mask, result.confidence)
         try:
             self._lines.write(json_text(row) + '\n')
         except OSError as error:

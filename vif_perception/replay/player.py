@@ -125,7 +125,7 @@ class Player:
         try:
             frame = decode_frame(message, camera, self._options.config.limits.max_pixels)
         except InputError as error:
-            self.pipeline.refuse(camera, message.received_ns)
+            self.pipeline.refuse(camera, error, message.received_ns)
             self._unusable = self._unusable or error
             if reference and self._truth is not None:
                 self._truth.saw_reference(None)
