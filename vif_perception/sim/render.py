@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import numpy as np
-from PIL import Image, ImageDraw
+from collections.abc import Callable, Iterator
 
-from vif_perception.sim import figures, greenery, vehicles
-from vif_perception.sim.light import Light, at_place
-from vif_perception.sim.lamps import flare, lamp
+import numpy as np
+
+from vif_perception.sim import bikes, greenery, people, roadside, vehicles
+from vif_perception.sim.body import Body
+from vif_perception.sim.drawing import draw_body, place_sprite, smear
+from vif_perception.sim.glare import add_glare
+from vif_perception.sim.light import Light, at_places
 from vif_perception.sim.scene import Scene, Thing
-from vif_perception.sim.sprite import HEAT_STEP_K, HEAT_ZERO_K, Sprite
+from vif_perception.sim.sprite import HEAT_STEP_K, HEAT_ZERO_K, Cells, Sprite, heat_code
 from vif_perception.sim.street import HAZE_M, Street, Textures
 from vif_perception.sim.view import View
+
+THERMAL_EXPOSURE_S = 0.009
+Label = int | np.ndarray
+Palette = Callable[[Body, Thing], np.ndarray]
 
 
 class Renderer:
@@ -32,179 +39,146 @@ class Renderer:
         """Return linear light HxWx3 float32 and class ids HxW uint8."""
         width, height = self.view.size
         ego = self.scene.ego_z(time_s)
+        things = self.scene.things(time_s)
+        levels = self._levels(things, light, ego)
         frame = self.street.rgb(light, ego).reshape(height, width, 3)
-        mask = self.street.mask(ego, self.view.size)
-        flares = []
-        for thing in self.scene.things(time_s):
-            level = at_place(light, self.scene.style, thing.x, thing.z, ego)
-            level = level * np.exp(-thing.z / HAZE_M)
-            tile = self._tile(thing, light, level)
-            if tile is not None:
-                cells, color, alpha, label = tile
-                frame[cells] *= 1 - alpha
-                frame[cells] += color
-                sure = alpha[..., 0] > 0.5
-                mask[cells][sure] = label[sure] if isinstance(label, np.ndarray) else label
-            if light.night > 0:
-                flares += self._lights(thing)
-        for place, depth, color, power in flares:
-            flare(frame, place, self.view.focal / depth, color, power * light.night)
+        mask = self.street.mask(ego)
+
+        def palette(body: Body, thing: Thing) -> np.ndarray:
+            lamps = light.night * thing.moving
+            color = np.sqrt(body.color ** 2 * levels[id(thing)] + lamps * 1.2 * body.glow ** 2)
+            color = np.minimum(color, 255) * body.alpha[:, None]
+            return np.column_stack([color, 255 * body.alpha]).astype(np.uint8)
+
+        exposure_s = 0.004 + 0.022 * light.night
+        for thing, cells, tile, label in self._tiles(things, time_s, exposure_s, palette, False):
+            level = levels[id(thing)] if not _is_solid(thing) else np.ones(3, np.float32)
+            cover = tile[..., 3:].astype(np.float32)
+            value = tile[..., :3].astype(np.float32)
+            value *= value
+            value *= level / (255 * np.maximum(cover, 1))
+            cover /= 255
+            part = frame[cells]
+            part *= 1 - cover
+            part += value
+            sure = cover[..., 0] > 0.5
+            mask[cells][sure] = label[sure] if isinstance(label, np.ndarray) else label
+        if light.night > 0:
+            for place, scale, color, power in self._lamps(things):
+                add_glare(frame, place, scale, color, power * light.night)
         return frame, mask
 
     def kelvin(self, time_s: float, light: Light) -> np.ndarray:
         """Return temperatures HxW float32, K."""
         width, height = self.view.size
-        ego = self.scene.ego_z(time_s)
-        frame = self.street.kelvin(light, ego).reshape(height, width)
-        for thing in self.scene.things(time_s):
-            tile = self._heat_tile(thing, light)
-            if tile is not None:
-                cells, kelvin, alpha = tile
-                frame[cells] += alpha * (kelvin - frame[cells])
+        frame = self.street.kelvin(light, self.scene.ego_z(time_s)).reshape(height, width)
+        things = self.scene.things(time_s)
+        step, zero = light.contrast * HEAT_STEP_K, light.air_k - light.contrast * HEAT_ZERO_K
+        for _, cells, tile, _ in self._tiles(things, time_s, THERMAL_EXPOSURE_S, _heat_palette,
+                                             True):
+            cover = tile[..., -1].astype(np.float32) / 255
+            part = frame[cells]
+            part *= 1 - cover
+            part += cover * np.float32(zero) + tile[..., 0] * np.float32(step)
         return frame
 
-    def _tile(self, thing: Thing, light: Light, level: np.ndarray):
-        if thing.kind in ('car', 'rail'):
-            body = _body(thing)
-            self_light = light.night * thing.moving
-            drawn = self._polygons(thing, body)
-            if drawn is None:
-                return None
-            cells, index, shade = drawn
-            lut = np.zeros((len(body.color) + 1, 4), np.float32)
-            lut[1:, :3] = (body.color * shade[:, None]) ** 2 / 65025 * level
-            lut[1:, :3] += self_light * body.glow ** 2 / 65025 * 1.2
-            lut[1:, 3] = 1
-            tile = _shrink(lut[index])
-            return cells, tile[..., :3], tile[..., 3:], body.label
-        sprite = _sprite(thing, self.scene)
-        placed = self._place(thing, sprite)
-        if placed is None:
-            return None
-        cells, size, box = placed
-        color = np.asarray(sprite.color.resize(size, Image.Resampling.BILINEAR, box, 2.0))
-        alpha = color[..., 3:].astype(np.float32) / 255
-        value = color[..., :3].astype(np.float32)
-        value *= value
-        value *= alpha * (level / 65025).astype(np.float32)
-        label = np.asarray(sprite.label.resize(size, Image.Resampling.NEAREST, box))
-        return cells, value, alpha, label
+    def _levels(self, things: list[Thing], light: Light, ego: float) -> dict[int, np.ndarray]:
+        """Return the linear light (3) on each thing, by its id."""
+        x, z = (np.array([getattr(thing, axis) for thing in things]) for axis in 'xz')
+        levels = at_places(light, self.scene.style, x, z, ego) * np.exp(-z / HAZE_M)[:, None]
+        return {id(thing): level.astype(np.float32)
+                for thing, level in zip(things, levels, strict=True)}
 
-    def _heat_tile(self, thing: Thing, light: Light):
-        if thing.kind in ('car', 'rail'):
-            body = _body(thing)
-            drawn = self._polygons(thing, body)
-            if drawn is None:
-                return None
-            cells, index, _ = drawn
-            lut = np.zeros((len(body.color) + 1, 2), np.float32)
-            heat = body.heat if thing.moving else body.rest
-            lut[1:, 0] = light.air_k + light.contrast * heat
-            lut[1:, 1] = 1
-            tile = _shrink(lut[index])
-            alpha = tile[..., 1]
-            return cells, tile[..., 0] / np.maximum(alpha, 1e-3), alpha
-        sprite = _sprite(thing, self.scene)
-        placed = self._place(thing, sprite)
-        if placed is None:
-            return None
-        cells, size, box = placed
-        pair = np.asarray(sprite.heat.resize(size, Image.Resampling.BILINEAR, box, 2.0))
-        heat = pair[..., 0] * np.float32(HEAT_STEP_K) - np.float32(HEAT_ZERO_K)
-        return cells, light.air_k + light.contrast * heat, pair[..., 1].astype(np.float32) / 255
-
-    def _place(self, thing: Thing, sprite: Sprite):
-        """Return image cells, size in px and the sprite's box that fills them."""
-        base = np.array([[thing.x, self.scene.style.camera_height_m, thing.z]])
-        (foot,), (depth,) = self.view.project(base)
-        if depth < 0.5:
-            return None
-        scale = self.view.focal / depth
-        width, height = sprite.size_m[0] * scale, sprite.size_m[1] * scale
-        left, top = foot[0] - width / 2, foot[1] - height
-        x0, x1 = max(0, round(left)), min(self.view.size[0], round(left + width))
-        y0, y1 = max(0, round(top)), min(self.view.size[1], round(top + height))
-        if x1 <= x0 or y1 <= y0:
-            return None
-        sx, sy = sprite.color.width / width, sprite.color.height / height
-        box = (max(0.0, (x0 - left) * sx), max(0.0, (y0 - top) * sy),
-               min(sprite.color.width, (x1 - left) * sx), min(sprite.color.height, (y1 - top) * sy))
-        return (slice(y0, y1), slice(x0, x1)), (x1 - x0, y1 - y0), box
-
-    def _polygons(self, thing: Thing, body: vehicles.Body):
-        """Return image cells, face indices at twice the resolution (0: none) and face shades."""
-        c, s = np.cos(thing.yaw), np.sin(thing.yaw)
-        turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
-        origin = np.array([thing.x, self.scene.style.camera_height_m, thing.z])
-        corners = body.corners @ turn.T + origin
-        normals = body.normals @ turn.T
-        middle = corners.mean(axis=1)
-        toward = ((self.view.center - middle) * normals).sum(axis=1)
-        points, depth = self.view.project(corners.reshape(-1, 3))
-        points = points.reshape(corners.shape[0], -1, 2)
-        depth = depth.reshape(corners.shape[0], -1)
-        plain = ~normals.any(axis=1)
-        shown = ((toward > 0) | plain) & (depth.min(axis=1) > 0.4)
-        if not shown.any():
-            return None
-        seen = points[shown].reshape(-1, 2)
-        low = np.maximum(np.floor(seen.min(axis=0)).astype(int), 0)
-        high = np.minimum(np.ceil(seen.max(axis=0)).astype(int) + 1, self.view.size)
-        if (high <= low).any():
-            return None
-        width, height = (high - low).tolist()
-        image = Image.new('L', (2 * width, 2 * height))
-        draw = ImageDraw.Draw(image)
-        local = (points - low) * 2
-        reach = np.linalg.norm(middle - self.view.center, axis=1)
-        # Parts laid on a panel come later in the list and must stay above it.
-        for face in sorted(np.flatnonzero(shown), key=lambda f: (-round(reach[f] / 1.5), f)):
-            draw.polygon(list(map(tuple, local[face].tolist())), fill=int(face) + 1)
-        sun = np.array([-0.35, -0.85, -0.4])
-        shade = np.where(plain, 1.0, 0.62 + 0.40 * np.clip(normals @ sun, -0.4, 1))
-        cells = slice(low[1], high[1]), slice(low[0], high[0])
-        return cells, np.asarray(image), shade.astype(np.float32)
-
-    def _lights(self, thing: Thing) -> list[tuple]:
+    def _tiles(self, things: list[Thing], time_s: float, exposure_s: float, palette: Palette,
+               heat: bool) -> Iterator[tuple[Thing, Cells, np.ndarray, Label]]:
+        """Yield thing, cells, premultiplied pixels and label, farthest first."""
+        if not things:
+            return
         height = self.scene.style.camera_height_m
-        if thing.kind == 'lamp':
-            spots = [((thing.x + thing.yaw * 1.2, height - 6.3, thing.z), 1.0)]
-            color = self.scene.style.lamp_color
-        elif thing.kind == 'car' and thing.moving:
-            width, _, length = _body(thing).size_m
-            front = abs(thing.yaw) > 1
-            z = thing.z - length / 2
-            spots = [((thing.x + side * width * 0.4, height - 0.7, z), 0.8 if front else 0.08)
-                     for side in (-1, 1)]
-            color = (1.0, 0.97, 0.88) if front else (1.0, 0.1, 0.06)
-        else:
-            return []
-        found = []
-        for place, power in spots:
-            (px,), (depth,) = self.view.project(np.array([place]))
-            if depth > 1:
-                found.append((px, depth, color, power))
-        return found
+        origins = np.array([(thing.x, height, thing.z) for thing in things])
+        feet, depths = self.view.project(origins)
+        speed = self.scene.ego_speed(time_s)
+        for thing, origin, foot, depth in zip(things, origins, feet, depths, strict=True):
+            if depth < 0.5:
+                continue
+            scale = self.view.focal / depth
+            if _is_solid(thing):
+                body = _body(thing)
+                drawn = draw_body(body, thing.yaw, origin, self.view, palette(body, thing))
+                label: Label = body.label
+            else:
+                drawn, label = self._draw_sprite(_sprite(thing, self.scene), foot, scale, heat)
+            if drawn is None:
+                continue
+            cells, tile = drawn
+            way = scale * abs(thing.x) / depth * abs(speed - thing.speed) * exposure_s
+            if way >= 2 and not isinstance(label, np.ndarray):
+                cells, tile = smear(cells, tile, int(way), self.view.size[0])
+            yield thing, cells, tile, label
+
+    def _draw_sprite(self, sprite: Sprite, foot: np.ndarray, scale: float, heat: bool
+                     ) -> tuple[tuple[Cells, np.ndarray] | None, Label]:
+        place = place_sprite(foot, scale, sprite.size_m, sprite.size, self.view.size)
+        if place is None:
+            return None, 0
+        if heat:
+            return (place.cells, sprite.heat(place.size, place.box)), 0
+        label: Label | None = sprite.single_label
+        if label is None:
+            label = sprite.label(place.size, place.box)
+        return (place.cells, sprite.color(place.size, place.box)), label
+
+    def _lamps(self, things: list[Thing]) -> Iterator[tuple[np.ndarray, float, tuple, float]]:
+        """Yield place in px, px per metre, colour and power of all light sources."""
+        height = self.scene.style.camera_height_m
+        for thing in things:
+            if thing.kind == 'lamp':
+                reach, up = roadside.LAMP_HEAD_M
+                spots = [(thing.x + thing.yaw * reach, height - up, thing.z)]
+                color = self.scene.style.lamp_color
+                power = 0.6 + 0.8 * self.scene.style.lamp_level
+            elif thing.kind == 'car' and thing.moving:
+                width, _, length = _body(thing).size_m
+                spots = [(thing.x + side * width * 0.38, height - 0.72, thing.z - length / 2)
+                         for side in (-1, 1)]
+                front = abs(thing.yaw) > 1
+                color, power = ((1.0, 0.97, 0.88), 0.8) if front else ((1.0, 0.1, 0.06), 0.06)
+            else:
+                continue
+            places, depths = self.view.project(np.array(spots))
+            for place, depth in zip(places, depths, strict=True):
+                if depth > 1:
+                    yield place, self.view.focal / depth, color, power
 
 
-def _shrink(tile: np.ndarray) -> np.ndarray:
-    return (tile[::2, ::2] + tile[1::2, ::2] + tile[::2, 1::2] + tile[1::2, 1::2]) * np.float32(.25)
+def _heat_palette(body: Body, thing: Thing) -> np.ndarray:
+    solid = body.alpha > 0.5  # shadows are not cold
+    code = heat_code(body.heat if thing.moving else body.rest) * solid
+    return np.column_stack([code, code, code, 255 * solid]).astype(np.uint8)
 
 
-def _body(thing: Thing) -> vehicles.Body:
-    return vehicles.car(thing.variant) if thing.kind == 'car' else vehicles.rail(thing.variant)
+def _is_solid(thing: Thing) -> bool:
+    return thing.kind in ('car', 'rail')
+
+
+def _body(thing: Thing) -> Body:
+    if thing.kind == 'car':
+        return vehicles.car(thing.variant % vehicles.VARIANTS)
+    return vehicles.rail(thing.variant % 4)
 
 
 def _sprite(thing: Thing, scene: Scene) -> Sprite:
-    side = abs(np.sin(thing.yaw)) > 0.5
     if thing.kind in ('person', 'rider'):
-        return figures.person(thing.variant % 64, thing.phase, bool(side), thing.kind == 'rider')
+        side = abs(np.sin(thing.yaw)) > 0.5
+        return people.person(thing.variant % people.VARIANTS, thing.phase, bool(side),
+                             thing.kind == 'rider')
     if thing.kind == 'bike':
-        return figures.bike(thing.variant % 32, 1 + int(thing.yaw * 3))
+        return bikes.bike(thing.variant % bikes.VARIANTS, int(thing.yaw * bikes.SQUEEZES))
     if thing.kind == 'tree':
-        return greenery.tree(thing.variant, scene.style.leaf)
+        return greenery.tree(thing.variant % greenery.TREES, scene.style.leaf)
     if thing.kind == 'shrub':
-        return greenery.shrub(thing.variant, scene.style.leaf)
+        return greenery.shrub(thing.variant % greenery.SHRUBS, scene.style.leaf)
     if thing.kind == 'lamp':
-        return lamp(int(thing.yaw))
-    return {'cone': figures.cone, 'stop': figures.stop}[thing.kind](thing.variant)
+        return roadside.lamp(int(thing.yaw))
+    draw = {'cone': roadside.cone, 'stop': roadside.stop}[thing.kind]
+    return draw(thing.variant % roadside.VARIANTS)

@@ -34,7 +34,7 @@ def training_sample(seed: int, size: tuple[int, int] = (640, 480)
     light = light_at(
         float(not night), scene.style, heads=rng.choice([0.0, rng.uniform(0.1, 1.0)]),
         exposure=rng.uniform(0.45, 1.4), floor=rng.uniform(0.001, 0.012),
-        air_k=rng.normal(281.0, 1.3) + (0.0 if night else 1.2), contrast=rng.uniform(0.6, 1.3),
+        air_k=rng.normal(281.0, 1.3) + (0.0 if night else 1.2), contrast=rng.uniform(0.7, 1.6),
     )
     time_s = float(rng.uniform(0, 60))
     linear, mask = renderer.rgb(time_s, light)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import cos, floor, pi, sin
 
 import numpy as np
 
-from vif_perception.sim.figures import PHASES
-from vif_perception.sim.style import Style, draw_style
-from vif_perception.sim.texture import LAMPS, PERIOD_M
+from vif_perception.sim.people import PHASES
+from vif_perception.sim.style import LAMPS, PERIOD_M, Style, draw_style
 
 SIGHT_M = 75.0
+SHRUB_SIGHT_M = 40.0  # farther ones melt into the woods
 NEAR_M = 2.4
 CHUNK_M = 8.0
 CYCLE_S = 24.0
@@ -30,6 +30,7 @@ class Thing:
         yaw: heading, rad; 0 drives away from the camera, pi/2 to the right.
         phase: stride of a walker, -1 standing.
         moving: engine and lamps are on.
+        speed: m/s along the road.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Thing:
     yaw: float = 0.0
     phase: int = -1
     moving: bool = False
+    speed: float = 0.0
 
 
 class Scene:
@@ -66,20 +68,25 @@ class Scene:
         """Return the way driven, m."""
         return 5.0 * time_s + 4.0 * (1 - cos(0.3 * time_s))
 
+    def ego_speed(self, time_s: float) -> float:
+        """Return the derivative of ego_z, m/s."""
+        return 5.0 + 1.2 * sin(0.3 * time_s)
+
     def things(self, time_s: float) -> list[Thing]:
         """Return what is in sight, farthest first."""
         ego = self.ego_z(time_s)
         found = list(self._standing(ego))
         found += self._streams(ego, time_s)
         found += self._ahead(ego, time_s)
-        found += [t for t in self._lamps(ego)]
-        seen = [thing for thing in found if NEAR_M < thing.z < SIGHT_M]
+        found += self._lamps(ego)
+        seen = [thing for thing in found
+                if NEAR_M < thing.z < (SHRUB_SIGHT_M if thing.kind == 'shrub' else SIGHT_M)]
         return sorted(seen, key=lambda thing: -thing.z)
 
     def _standing(self, ego: float) -> list[Thing]:
         first = floor(ego / CHUNK_M)
         return [
-            Thing(t.kind, t.variant, t.x, t.z - ego, t.yaw, t.phase, t.moving)
+            replace(t, z=t.z - ego)
             for k in range(first, first + floor(SIGHT_M / CHUNK_M) + 2) for t in self._chunk(k)
         ]
 
@@ -92,38 +99,60 @@ class Scene:
         ]
 
     def _build_chunk(self, index: int) -> list[Thing]:
-        style = self.style
         rng = np.random.default_rng((self.seed, 5, index + (1 << 20)))
         found: list[Thing] = []
-        for sign in (-1, 1):
+        for side in (-1, 1):
             z = index * CHUNK_M + rng.uniform(0, 4)
-            kerb = style.road_half_m
-            verge = kerb + style.sidewalk_m
-            variant = int(rng.integers(1 << 30))
-            draws = rng.random(8)
-            if draws[0] < style.trees:
-                found.append(Thing('tree', variant % 6 + self.seed * 7, sign * (verge + 1.2 + draws[1]), z))
-            for _ in range(int(rng.integers(0, 3))):
-                found.append(Thing('shrub', int(rng.integers(6)) + self.seed * 7,
-                                   sign * (verge + 0.8 + rng.uniform(0, 2)), z + rng.uniform(0, 8)))
-            if style.rails and sign > 0:
-                found += [Thing('rail', self.seed, sign * (kerb + 0.4), index * CHUNK_M + d)
-                          for d in (2.0, 6.0)]
-            elif draws[2] < style.parked * (1.0 if sign > 0 else 0.7):
-                found.append(Thing('car', variant, sign * (kerb + 0.35 + 0.6 * draws[3]), z,
-                                   yaw=0.0 if draws[4] < 0.7 else pi))
-            elif draws[2] > 1 - 0.5 * style.cones:
-                found += [Thing('cone', self.seed + int(draws[5] * 2), sign * (kerb - 0.5 + 0.2 * d), z + 2.2 * d)
-                          for d in range(int(rng.integers(1, 4)))]
-            elif draws[2] > 1 - 0.5 * style.cones - 0.4 * style.stops:
-                found += [Thing('stop', self.seed, sign * (kerb + 0.45), z + 1.5 * d)
-                          for d in range(int(rng.integers(2, 5)))]
-            if draws[6] < 0.45 * style.bikes:
-                found += [Thing('bike', variant + d, sign * (verge - 0.3 + 0.1 * d), z + 0.6 * d,
-                                yaw=draws[7]) for d in range(int(rng.integers(1, 7)))]
-            elif draws[6] > 1 - 0.15 * style.people:
-                found.append(Thing('person', variant, sign * (kerb + 0.6 + draws[7]), z, yaw=draws[5] * 6))
+            found += self._verge(rng, side, z)
+            found += self._kerbside(rng, side, z, index * CHUNK_M)
+            found += self._sidewalk(rng, side, z)
         return found
+
+    def _verge(self, rng: np.random.Generator, side: int, z: float) -> list[Thing]:
+        """Return trees and shrubs behind the sidewalk."""
+        verge = self.style.road_half_m + self.style.sidewalk_m
+        tree = Thing('tree', int(rng.integers(1 << 16)), side * (verge + rng.uniform(1.2, 2.2)), z)
+        found = [tree] if rng.random() < self.style.trees else []
+        for _ in range(int(rng.integers(0, 3))):
+            x, place = side * (verge + rng.uniform(0.8, 2.8)), z + rng.uniform(0, 8)
+            found.append(Thing('shrub', int(rng.integers(1 << 16)), x, place))
+        return found
+
+    def _kerbside(self, rng: np.random.Generator, side: int, z: float, start: float
+                  ) -> list[Thing]:
+        """Return what stands at the edge of the road: one kind of thing for each stretch."""
+        style = self.style
+        edge = style.road_half_m
+        draw, variant = rng.random(), int(rng.integers(1 << 16))
+        count = int(rng.integers(2, 5))
+        # Fewer cars on the left: there the oncoming traffic needs the room.
+        parked = style.parked * (1.0 if side > 0 else 0.7)
+        cones, stops = 0.5 * style.cones, 0.4 * style.stops
+        if style.rails and side > 0:
+            return [Thing('rail', self.seed, edge + 0.4, start + d) for d in (2.0, 6.0)]
+        if draw < parked:
+            x, yaw = side * (edge + rng.uniform(0.35, 0.95)), 0.0 if rng.random() < 0.7 else pi
+            return [Thing('car', variant, x, z, yaw)]
+        if draw > 1 - cones:
+            return [Thing('cone', self.seed + variant % 2, side * (edge - 0.5 + 0.2 * d),
+                          z + 2.2 * d) for d in range(count - 1)]
+        if draw > 1 - cones - stops:
+            return [Thing('stop', self.seed, side * (edge + 0.45), z + 1.5 * d)
+                    for d in range(count)]
+        return []
+
+    def _sidewalk(self, rng: np.random.Generator, side: int, z: float) -> list[Thing]:
+        """Return parked bikes, or someone who stands about."""
+        style = self.style
+        draw, variant = rng.random(), int(rng.integers(1 << 16))
+        x = side * (style.road_half_m + rng.uniform(0.7, 1.3))
+        if draw < 0.45 * style.bikes:
+            turn = rng.random() ** 1.6
+            return [Thing('bike', variant + d, x + 0.1 * side * d, z + 0.6 * d, turn)
+                    for d in range(int(rng.integers(1, 7)))]
+        if draw > 1 - 0.15 * style.people:
+            return [Thing('person', variant, x, z, rng.uniform(0, 6))]
+        return []
 
     def _draw_slot(self, stream: int, slot: int) -> tuple[np.ndarray, int]:
         rng = np.random.default_rng((self.seed, 6, stream, slot + (1 << 20)))
@@ -150,7 +179,8 @@ class Scene:
                                        0.0 if way > 0 else pi, int(time_s * 8 + variant) % PHASES))
         for draws, variant, z in self._moving(9, -DRIVE_M_S, 28.0, ego, time_s):
             if draws[0] < style.traffic:
-                found.append(Thing('car', variant, lane + 0.3 * draws[2], z, pi, moving=True))
+                found.append(Thing('car', variant, lane + 0.3 * draws[2], z, pi, moving=True,
+                                   speed=-DRIVE_M_S))
         return found
 
     def _moving(self, stream: int, speed: float, gap_m: float, ego: float, time_s: float):
@@ -167,7 +197,8 @@ class Scene:
         if style.lead:
             gap = 15.0 + 6.0 * sin(0.21 * time_s + self.seed)
             variant = self.seed + 4000 + floor(time_s / 300)
-            return [Thing('car', variant, 0.3 + 0.2 * sin(0.3 * time_s), gap, moving=True)]
+            return [Thing('car', variant, 0.3 + 0.2 * sin(0.3 * time_s), gap, moving=True,
+                          speed=5.0)]
         found = []
         first = floor(ego / 40.0)
         for block in range(first, first + 3):

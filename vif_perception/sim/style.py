@@ -8,6 +8,13 @@ import numpy as np
 
 Color = tuple[float, float, float]
 
+PERIOD_M = 64.0  # ground and street lamps repeat after this way
+LAMPS = ((-1, 8.0), (1, 24.0), (-1, 40.0), (1, 56.0))  # side, and place within the period
+
+#: Colours of leaves: spring to autumn.
+LEAVES = ((66, 96, 44), (58, 82, 46), (84, 104, 56), (50, 70, 44), (126, 104, 52), (112, 82, 48))
+AUTUMN = 4
+
 
 @dataclass(frozen=True)
 class Style:
@@ -28,7 +35,8 @@ class Style:
     paving: float
     kerb: Color
     grass: Color
-    leaf: Color
+    leaf: int
+    leaf_color: Color
     paint: float
     paint_color: Color
     bump_colors: tuple[Color, Color]
@@ -45,6 +53,8 @@ class Style:
     far_trees: float
     far_buildings: float
     lamp_color: Color
+    lamp_level: float
+    sky_heat: float
     road_heat: float
     trees: float
     parked: float
@@ -60,9 +70,12 @@ class Style:
 def draw_style(rng: np.random.Generator) -> Style:
     """Draw a street at random."""
     half = rng.uniform(3.2, 4.6)
-    autumn = rng.random() < 0.35
-    leaf = (120, 95, 45) if autumn else (rng.uniform(55, 80), rng.uniform(88, 115), 48)
+    leaf = int(rng.integers(len(LEAVES)))
+    leaf_color = LEAVES[leaf]
+    autumn = leaf >= AUTUMN
     grey = rng.uniform(70, 112)
+    zebra = bool(rng.random() < 0.4)
+    yellow = not zebra and rng.random() < 0.4
     green_lamp = rng.random() < 0.45
     return Style(
         road_half_m=half,
@@ -71,21 +84,22 @@ def draw_style(rng: np.random.Generator) -> Style:
         camera_height_m=rng.uniform(1.1, 1.5),
         wall_m=(rng.uniform(9, 16), rng.uniform(9, 16)),
         kerbs=((-1, 1), (-1, 1), (-1,), (1,), ())[rng.integers(5)],
-        bumps=tuple(rng.uniform(4, 60, int(rng.random() < 0.3))),
-        zebra=bool(rng.random() < 0.4),
+        bumps=tuple(rng.uniform(4, 60, int(rng.random() < 0.35))),
+        zebra=zebra,
         edge_lines=bool(rng.random() < 0.6),
         centre_line=int(rng.integers(0, 3)),
         asphalt=grey,
         asphalt_tint=(0.97, 1.0, rng.uniform(1.0, 1.1)),
         paving=rng.uniform(115, 165),
         kerb=(rng.uniform(150, 185),) * 3,
-        grass=(leaf[0] * 0.95, leaf[1], 46),
+        grass=(leaf_color[0] * 0.95, leaf_color[1], 46),
         leaf=leaf,
+        leaf_color=leaf_color,
         paint=rng.uniform(0.5, 1.0),
-        paint_color=((225, 225, 220), (225, 225, 220), (215, 170, 70))[rng.integers(3)],
+        paint_color=(215, 170, 70) if yellow else (225, 225, 220),
         bump_colors=((205, 165, 45), (48, 46, 44)) if rng.random() < 0.6
         else ((150, 85, 65), (140, 80, 62)),
-        leaves=rng.integers(0, 1500) if autumn else rng.integers(0, 200),
+        leaves=int(rng.integers(0, 1500 if autumn else 200)),
         sun=rng.uniform(0, 1),
         shade=rng.uniform(-0.2, 0.8),
         clouds=rng.uniform(-0.5, 0.6),
@@ -94,10 +108,12 @@ def draw_style(rng: np.random.Generator) -> Style:
         cloud=(245, 245, 248),
         city_glow=(rng.uniform(8, 26), rng.uniform(10, 24), rng.uniform(10, 24)),
         built=rng.uniform(0.4, 1.0),
-        lit_windows=rng.uniform(0.04, 0.4),
+        lit_windows=rng.uniform(0.04, 0.5),
         far_trees=rng.uniform(0.3, 2.0),
         far_buildings=rng.uniform(0, 1.6),
         lamp_color=(0.85, 1.0, 0.72) if green_lamp else (1.0, 0.83, 0.55),
+        lamp_level=rng.uniform(0.25, 1.1),
+        sky_heat=rng.uniform(-24, -8),
         road_heat=rng.uniform(-1.2, 1.6),
         trees=rng.uniform(0.1, 0.9),
         parked=rng.uniform(0, 0.5),
@@ -107,5 +123,5 @@ def draw_style(rng: np.random.Generator) -> Style:
         stops=rng.uniform(0, 0.5),
         rails=float(rng.random() < 0.2),
         traffic=rng.uniform(0.1, 0.8),
-        lead=bool(rng.random() < 0.5),
+        lead=bool(rng.random() < 0.35),
     )

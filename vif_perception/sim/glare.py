@@ -1,4 +1,4 @@
-"""Street lamps and the glare of light sources."""
+"""The glare of light sources at night."""
 
 from __future__ import annotations
 
@@ -6,22 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from vif_perception.sim.sprite import Clay, Sprite
 
-
-@lru_cache(maxsize=4)
-def lamp(arm: int) -> Sprite:
-    """Draw a street lamp 6.4 m high; arm -1 reaches to the left, 1 to the right."""
-    clay = Clay((3.2, 6.5), 50.0)
-    grey = (105.0, 108.0, 108.0)
-    clay.limb((0, 0), (0, 6.2), (0.085, 0.05), grey, 1.2)
-    clay.limb((0, 6.2), (arm * 1.0, 6.38), (0.045, 0.04), grey, 1.0)
-    clay.limb((arm * 0.85, 6.36), (arm * 1.45, 6.34), (0.09, 0.08), (190, 190, 185), 11.0)
-    return clay.sprite()
-
-
-def flare(frame: np.ndarray, place: np.ndarray, px_per_m: float, color: tuple, power: float
-          ) -> None:
+def add_glare(frame: np.ndarray, place: np.ndarray, px_per_m: float, color: tuple[float, ...],
+              power: float) -> None:
     """Add a light source with halo and star to a linear HxWx3 frame, in place.
 
     Args:
@@ -32,7 +19,7 @@ def flare(frame: np.ndarray, place: np.ndarray, px_per_m: float, color: tuple, p
         power: 1 for a street lamp.
     """
     height, width = frame.shape[:2]
-    core = max(1.0, 0.10 * px_per_m)
+    core = max(0.8, 0.09 * px_per_m)
     reach = int(np.clip(core * 9 * np.sqrt(power) + 0.02 * width, 4, width // 5))
     kernel = _kernel(reach, round(core * 2) / 2)
     x, y = round(place[0]), round(place[1])
@@ -41,7 +28,7 @@ def flare(frame: np.ndarray, place: np.ndarray, px_per_m: float, color: tuple, p
     if x1 <= x0 or y1 <= y0:
         return
     part = kernel[y0 - y + reach:y1 - y + reach, x0 - x + reach:x1 - x + reach, None]
-    frame[y0:y1, x0:x1] += part * (np.float32(power) * np.float32(color))
+    frame[y0:y1, x0:x1] += part * (np.float32(power) * np.array(color, np.float32))
 
 
 @lru_cache(maxsize=128)
@@ -52,8 +39,7 @@ def _kernel(reach: int, core: float) -> np.ndarray:
     edge = np.clip(1 - radius / reach, 0, 1) ** 2
     disc = 2.5 * np.clip(core - radius + 0.5, 0, 1)
     halo = 0.9 / (1 + (radius / (core * 1.6)) ** 2)
-    star = 0.25 * sum(
-        np.exp(-np.abs(x * c + y * s) / (0.35 * core + 0.4)) / (1 + radius / core)
-        for c, s in ((1, 0), (0, 1), (.7071, .7071), (.7071, -.7071))
-    )
+    star = np.zeros_like(radius)
+    for c, s in ((1, 0), (0, 1), (.7071, .7071), (.7071, -.7071)):
+        star += 0.25 * np.exp(-np.abs(x * c + y * s) / (0.35 * core + 0.4)) / (1 + radius / core)
     return (disc + (halo + star) * edge).astype(np.float32)
