@@ -1,6 +1,7 @@
 """The rt network: shapes, presence flags, folding, cost."""
 
 import copy
+import importlib.util
 
 import pytest
 import torch
@@ -23,11 +24,18 @@ def random_inputs(count: int = 1, size: tuple[int, int] = TINY) -> tuple[torch.T
 @pytest.mark.parametrize('key', list(networks()), ids='-'.join)
 @pytest.mark.parametrize('count', [1, 2])
 def test_every_network_keeps_its_output_contract(key, count):
+    needs = networks()[key].needs
+    if needs and importlib.util.find_spec(needs) is None:
+        pytest.skip(f'{needs.upper()} IS NOT INSTALLED: {" ".join(key)} was not built')
     network = build(*key, classes=5, entities=3).eval()
     rgb, y, heat = random_inputs(count)
-    out = network(rgb, y, heat, torch.ones(count, 2))
+    with torch.no_grad():
+        out = network(rgb, y, heat, torch.ones(count, 2))
     assert out.fused_y.shape == (count, 1, *TINY)
-    assert out.logits.shape == (count, 5, TINY[0] // 4, TINY[1] // 4)
+    assert out.logits.shape[:2] == (count, 5)
+    rows, columns = out.logits.shape[2:]
+    assert TINY[0] % rows == TINY[1] % columns == 0
+    assert TINY[0] // rows == TINY[1] // columns <= 4
     assert out.entity_logits.shape == (count, 3)
     assert 0 <= out.fused_y.min() <= out.fused_y.max() <= 1
 

@@ -16,7 +16,7 @@ from torch import nn
 from vif_perception.errors import InputError
 
 #: Modules of this package that register networks when they are imported.
-FAMILIES = ('rt',)
+FAMILIES = ('rt', 'mafs')
 
 Builder = Callable[[int, int], nn.Module]
 
@@ -28,17 +28,21 @@ class Entry:
     Attributes:
         build: (classes, entities) -> network with fresh weights.
         summary: what it is, one line; source: the paper, or ``ours``.
+        needs: package beyond torch that building takes; without it ``build`` raises InputError.
     """
 
     build: Builder
     summary: str
     source: str
+    needs: str = ''
 
 
 _ENTRIES: dict[tuple[str, str], Entry] = {}
 
 
-def register(name: str, preset: str, *, summary: str, source: str) -> Callable[[Builder], Builder]:
+def register(
+    name: str, preset: str, *, summary: str, source: str, needs: str = '',
+) -> Callable[[Builder], Builder]:
     """Decorate a builder ``(classes, entities) -> nn.Module``; a second one of a name is an error.
 
     Raises:
@@ -47,7 +51,7 @@ def register(name: str, preset: str, *, summary: str, source: str) -> Callable[[
     def keep(build: Builder) -> Builder:
         if (name, preset) in _ENTRIES:
             raise KeyError(f'{name} {preset} is registered twice')
-        _ENTRIES[name, preset] = Entry(build, summary, source)
+        _ENTRIES[name, preset] = Entry(build, summary, source, needs)
         return build
 
     return keep
@@ -64,7 +68,7 @@ def build(name: str, preset: str, *, classes: int = 9, entities: int = 8) -> nn.
     """Build a network with fresh weights.
 
     Raises:
-        InputError: unknown name or preset.
+        InputError: unknown name or preset, or a package it needs is not installed.
     """
     known = networks()
     if (name, preset) not in known:
