@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,24 +14,22 @@ if TYPE_CHECKING:
 AsJson = Annotated[bool, typer.Option('--json', help='Print JSON instead of a table.')]
 
 
-def table(*columns: str, title: str | None = None) -> Table:
+def table(*columns: str) -> Table:
     """Return an empty table in the look of this program."""
     from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify='left', title_style='bold')
+    made = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         made.add_column(column, overflow='fold')
     return made
 
 
-def show(*things: Any) -> None:
-    """Print texts and tables on stdout; square brackets in texts are not markup."""
+def show(made: Table) -> None:
+    """Print a table on stdout."""
     from rich.console import Console
 
-    console = Console(highlight=False)
-    for thing in things:
-        console.print(thing, markup=False)
+    Console(highlight=False, markup=False).print(made)
 
 
 @contextmanager

@@ -41,10 +41,10 @@ def demo(
     frames = max(1, round(seconds * RATE_HZ))
     bag = out / 'drive.mcap'
     rig = make_rig(seed=seed, rate=RATE_HZ, time_of_day=time_of_day, faults=faults)
-    console.show(f'Simulating {frames} frames of a drive into {bag}; faults: {", ".join(faults)}')
+    typer.echo(f'Simulating {frames} frames of a drive into {bag}; faults: {", ".join(faults)}')
     with console.progress('simulating') as progress:
         config = record_drive(rig, frames, bag, progress=progress)
-    console.show('Replaying it:', f'  vif-perception replay {bag} --config {config} --out {out}')
+    typer.echo(f'Replaying it:\n  vif-perception replay {bag} --config {config} --out {out}')
     run(ReplayOptions(bags=[bag], out=out, config=load_config(config)))
     if show:
         webbrowser.open((out / 'report.html').resolve().as_uri())

@@ -109,8 +109,8 @@ def run(options: ReplayOptions) -> None:
         console.complain(f'error: {result.report["error"]}')
         console.complain(f'what was processed is in {result.out}')
     else:
-        console.show(f'Report: {result.out / "report.html"}')
-        console.show(f'Result bag, for Foxglove: {result.out / "result.mcap"}')
+        typer.echo(f'Report: {result.out / "report.html"}')
+        typer.echo(f'Result bag, for Foxglove: {result.out / "result.mcap"}')
     if result.exit_code:
         raise typer.Exit(result.exit_code)
 
@@ -129,7 +129,7 @@ def _show(report: dict[str, Any]) -> None:
             )
         console.show(gates)
     for note in report['notes']:
-        console.show(f'note: {note}')
+        typer.echo(f'note: {note}')
 
 
 def _summary(report: dict[str, Any]) -> list[tuple[str, str]]:

@@ -65,10 +65,8 @@ def sim(
     count = frames or max(1, round((10.0 if seconds is None else seconds) * rate))
     with console.progress('simulating') as progress:
         config = record_drive(rig, count, out, compressed=compressed, progress=progress)
-    console.show(
-        f'{count} frames in {out}',
-        f'vif-perception replay {out} --config {config}',
-    )
+    typer.echo(f'{count} frames in {out}. Replay it:')
+    typer.echo(f'  vif-perception replay {out} --config {config}')
 
 
 def make_rig(
