@@ -28,7 +28,15 @@ def mask_loss(logits: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
     logits = F.interpolate(
         logits.float(), size=target.shape[-2:], mode='bilinear', align_corners=False
     )
-    entropy = F.cross_entropy(logits, target, weights, ignore_index=255)
+    return F.cross_entropy(logits, target, weights, ignore_index=255) + dice_loss(logits, target)
+
+
+def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Soft Dice, the mean over the classes that ``target`` holds.
+
+    Args:
+        logits: N x C x H x W; target: N x H x W ids, 255 ignored.
+    """
     known = (target != 255)[:, None]
     truth = F.one_hot(target.clamp_max(logits.shape[1] - 1), logits.shape[1])
     truth = truth.permute(0, 3, 1, 2) * known
@@ -36,7 +44,7 @@ def mask_loss(logits: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
     overlap = (chance * truth).sum((0, 2, 3))
     total, present = (chance + truth).sum((0, 2, 3)), truth.sum((0, 2, 3)) > 0
     dice = 1 - (2 * overlap + 1) / (total + 1)
-    return entropy + dice[present].mean()
+    return dice[present].mean()
 
 
 def entities_in(mask: Tensor, classes: int, share: float = 5e-4) -> Tensor:

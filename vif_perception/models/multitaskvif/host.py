@@ -1,0 +1,59 @@
+"""What a fusion network must offer to carry the multi-task head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class HostFeatures:
+    """What the trunk of a host hands to a decoder or to the multi-task head.
+
+    Attributes:
+        full: N x C0 x H x W, both cameras merged.
+        pyr: F1, F2, F3 at H/2, H/4, H/8; empty where the host works at one scale.
+    """
+
+    full: Tensor
+    pyr: tuple[Tensor, ...] = ()
+
+
+class FusionHost(nn.Module):
+    """Encoder and fusion trunk of a published network, without its decoder.
+
+    Attributes:
+        channels: C0, of ``full``.
+        pyramid: channels of F1, F2, F3; empty where the host works at one scale.
+        stride: height and width must be multiples of it.
+        width: channels of the multi-task head that suit the host.
+    """
+
+    channels: int
+    pyramid: tuple[int, ...] = ()
+    stride = 1
+    width = 64
+
+    def encode(self, y: Tensor, thermal: Tensor) -> HostFeatures:
+        """Merge luma and thermal, N x 1 x H x W, 0..1, in the network's precision."""
+        raise NotImplementedError
+
+    def decoder(self) -> nn.Module:
+        """Build the host's own decoder, ``forward(features, y, thermal) -> N x 1 x H x W``.
+
+        Its output is float32, 0..1. The host does not keep it: beside a multi-task head it would
+        be weights that never learn.
+        """
+        raise NotImplementedError
+
+
+def unit_range(x: Tensor) -> Tensor:
+    """Squash to 0..1 by tanh, in float32: bf16 has fewer steps near 1 than there are greys."""
+    return (torch.tanh(x.float()) + 1) / 2
+
+
+def conv_leaky(cin: int, cout: int, slope: float = 0.2) -> nn.Sequential:
+    """3x3 convolution with bias, LeakyReLU."""
+    return nn.Sequential(nn.Conv2d(cin, cout, 3, padding=1), nn.LeakyReLU(slope))

@@ -1,0 +1,121 @@
+"""Objectives of fusion networks that segment: MultiTaskVIF's three ways, and their kin.
+
+Fusion: L1 to the brighter source plus ten times L1 to the stronger gradient, the loss that
+SeAFusion and CDDFuse share. Segmentation: hard-example cross-entropy plus half of Dice.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vif_perception.models.prediction import Prediction
+from vif_perception.training.losses import dice_loss, sobel
+
+#: Weight of the gradient term; of Dice beside cross-entropy.
+GRADIENT, DICE = 10.0, 0.5
+#: :func:`losses.sobel` is per px; the published weights go with the plain Sobel kernel.
+PLAIN_SOBEL = 8.0
+#: Window of SSIM: sides and sigma in px.
+SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
+
+
+def task_losses(
+    prediction: Prediction, y: Tensor, thermal: Tensor, mask: Tensor, both: Tensor, *,
+    ssim: float = 0.0,
+) -> Tensor:
+    """Return (2,): fusion loss, segmentation loss; weigh them with (1, 0.5) or by fairness.
+
+    Args:
+        prediction: of a network; y, thermal: N x 1 x H x W, 0..1; mask: N x H x W ids, 255
+            ignored; both: N flags: both cameras are present.
+        ssim: weight of the SSIM term; 0.5 is usual, 0 leaves it out.
+    """
+    logits = F.interpolate(
+        prediction.logits.float(), mask.shape[-2:], mode='bilinear', align_corners=False
+    )
+    segmentation = ohem_cross_entropy(logits, mask)
+    if (mask != 255).any():
+        segmentation = segmentation + DICE * dice_loss(logits, mask)
+    return torch.stack([
+        joint_fusion_loss(prediction.fused_y, y, thermal, both, ssim=ssim), segmentation
+    ])
+
+
+def joint_fusion_loss(
+    fused: Tensor, y: Tensor, thermal: Tensor, both: Tensor, *, ssim: float = 0.0
+) -> Tensor:
+    """L1 to max(y, thermal) + 10 L1 to the larger of the |Sx| + |Sy| [+ ssim (1 - SSIM)].
+
+    Args:
+        fused, y, thermal: N x 1 x H x W, 0..1.
+        both: N flags; images with one camera are copied by construction and carry no loss.
+        ssim: weight of the SSIM term, the mean over the two sources.
+    """
+    share = both[:, None, None, None].to(fused.dtype)
+    loss = ((fused - torch.maximum(y, thermal)).abs() * share).mean()
+    wanted = torch.maximum(gradient_size(y), gradient_size(thermal))
+    loss = loss + GRADIENT * ((gradient_size(fused) - wanted).abs() * share).mean()
+    if ssim:
+        alike = (structural_similarity(fused, y) + structural_similarity(fused, thermal)) / 2
+        loss = loss + ssim * ((1 - alike) * both.to(fused.dtype)).mean()
+    return loss
+
+
+def gradient_size(image: Tensor) -> Tensor:
+    """|Sx| + |Sy| of N x 1 x H x W, kernel 1 2 1 as published."""
+    across, down = sobel(image)
+    return PLAIN_SOBEL * (across.abs() + down.abs())
+
+
+def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
+    """SSIM (Wang et al. 2004) of N x 1 x H x W, 0..1, Gaussian 11x11 window; N values.
+
+    The metric of evaluation is another: uniform window, float64, 0..255.
+
+    Args:
+        first, second: height and width of at least 11 px.
+    """
+    offset = torch.arange(SSIM_WINDOW, dtype=first.dtype, device=first.device) - SSIM_WINDOW // 2
+    bell = torch.exp(-offset.square() / (2 * SSIM_SIGMA**2))
+    bell = bell / bell.sum()
+
+    def blur(image: Tensor) -> Tensor:
+        return F.conv2d(F.conv2d(image, bell.view(1, 1, 1, -1)), bell.view(1, 1, -1, 1))
+
+    mean1, mean2 = blur(first), blur(second)
+    variance1 = blur(first * first) - mean1 * mean1
+    variance2 = blur(second * second) - mean2 * mean2
+    covariance = blur(first * second) - mean1 * mean2
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mean1 * mean2 + c1) / (mean1 * mean1 + mean2 * mean2 + c1)
+    structure = (2 * covariance + c2) / (variance1 + variance2 + c2)
+    return (luminance * structure).mean((1, 2, 3))
+
+
+def ohem_cross_entropy(
+    logits: Tensor, mask: Tensor, *, threshold: float = 0.7, least: int | None = None
+) -> Tensor:
+    """Cross-entropy of the pixels the network finds hard (Shrivastava et al. 2016).
+
+    Pixels whose true class has a chance below ``threshold`` count; if they are fewer than
+    ``least``, the hardest ``least`` pixels do. Ignored pixels are never among them.
+
+    Args:
+        logits: N x C x H x W; mask: N x H x W ids, 255 ignored.
+        least: default a sixteenth of all pixels.
+
+    Returns:
+        Mean loss of the hard pixels; 0 where everything is ignored.
+    """
+    losses = F.cross_entropy(logits.float(), mask, ignore_index=255, reduction='none')
+    losses = losses[mask != 255]
+    least = mask.numel() // 16 if least is None else least
+    least = min(max(least, 1), losses.numel())
+    hard = losses[losses > -math.log(threshold)]
+    if hard.numel() < least:
+        hard = losses.topk(least).values
+    return hard.sum() / max(hard.numel(), 1)
