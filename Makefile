@@ -40,7 +40,7 @@ lint: .venv-test/installed
 	  { echo 'Python cannot make virtual environments here; on Debian and Ubuntu:' >&2; \
 	    echo '  sudo apt-get install python3-venv' >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv-$*
-	.venv-$*/bin/python -m pip install --quiet -c requirements/constraints.txt -e '.$(extras)'
+	.venv-$*/bin/python -m pip install --quiet --no-compile -c requirements/constraints.txt -e '.$(extras)'
 	@touch $@
 
 clean:

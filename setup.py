@@ -28,9 +28,6 @@ def version() -> str:
 # ROS expects msg/ and config/ at the top; pip users get the same files inside the package.
 data = data_packages('msg', f'{NAME}.definitions') | data_packages('config', f'{NAME}.presets')
 
-evaluation = ['torchmetrics>=1.4']
-training = [*evaluation, 'torchvision>=0.19']
-
 setup(
     name=NAME,
     version=version(),
@@ -61,11 +58,10 @@ setup(
         'typing-extensions>=4.4',
     ],
     extras_require={
-        'eval': evaluation,
-        'train': training,
+        'train': ['torchvision>=0.19'],
         'test': [
-            *evaluation, 'hypothesis>=6.100', 'mypy>=1.11', 'pytest>=8', 'ruff>=0.6',
-            'setuptools>=70.1',
+            'hypothesis>=6.100', 'mypy>=1.11', 'pytest>=8', 'ruff>=0.6', 'scikit-image>=0.22',
+            'setuptools>=70.1', 'torchmetrics>=1.4',
         ],
     },
     entry_points=(HERE / 'entry_points.txt').read_text(encoding='utf-8'),

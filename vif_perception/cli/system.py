@@ -12,7 +12,7 @@ import typer
 from vif_perception import __version__
 from vif_perception.cli import console
 
-_PACKAGES = ('torch', 'numpy', 'pydantic', 'rosbags', 'safetensors', 'pillow', 'torchmetrics')
+_PACKAGES = ('torch', 'numpy', 'pydantic', 'rosbags', 'safetensors', 'pillow', 'torchvision')
 
 
 def info(
