@@ -24,10 +24,11 @@ ROOMS = {
     'pipeline': GROUND | {'sensing', 'sync', 'inference'},
     'sim': GROUND | {'sensing'},
     'metrics': GROUND | {'models'},
-    'training': GROUND | {'sensing', 'models', 'inference', 'sim', 'metrics'},
+    'entities': {'errors'},
+    'training': GROUND | {'sensing', 'models', 'inference', 'sim', 'metrics', 'entities'},
     'replay': GROUND | {'sensing', 'sync', 'inference', 'pipeline', 'sim', 'metrics'},
     'cli': GROUND | {'sensing', 'sync', 'models', 'inference', 'pipeline', 'sim', 'metrics',
-                     'training', 'replay'},
+                     'entities', 'training', 'replay'},
 }
 GROUND_KNOWS = {
     'errors': set(), 'types': set(), 'labels': {'types'}, 'config': {'errors'},
@@ -121,7 +122,13 @@ def test_the_synchroniser_is_pure_python() -> None:
     assert not set().union(*map(third_party, modules('sync')))
 
 
-@pytest.mark.parametrize('room', ['sensing', 'sync', 'models', 'pipeline', 'sim'])
+def test_entities_need_no_heavy_package_unless_a_model_is_given() -> None:
+    for path in modules('entities'):
+        extra = third_party(path) - {'numpy', 'PIL', 'simplemma', 'transformers'}
+        assert not extra, f'{path.relative_to(ROOT)} imports {sorted(extra)}'
+
+
+@pytest.mark.parametrize('room', ['sensing', 'sync', 'models', 'pipeline', 'sim', 'entities'])
 def test_no_clock_below_the_doors(room: str) -> None:
     for path in modules(room):
         found = {name.partition('.')[0] for name in imports(path)} & {'time', 'datetime'}

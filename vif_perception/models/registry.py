@@ -16,7 +16,7 @@ from torch import nn
 from vif_perception.errors import InputError
 
 #: Modules of this package that register networks when they are imported.
-FAMILIES = ('rt', 'mafs', 'multitaskvif')
+FAMILIES = ('rt', 'mafs', 'egmt', 'multitaskvif')
 
 Builder = Callable[[int, int], nn.Module]
 
