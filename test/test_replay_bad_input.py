@@ -405,6 +405,16 @@ def test_missing_gate_file(tmp_path: Path) -> None:
         run(bag, tmp_path / 'out', gate=tmp_path / 'no.yaml')
 
 
+def test_results_never_overwrite_the_recording(tmp_path: Path) -> None:
+    bag = write_mcap(tmp_path / 'result.mcap', drive(2))
+    with pytest.raises(InputError, match='would overwrite the recording'):
+        run(bag, tmp_path)
+    assert open_source([bag]).topics()[RGB].count == 2
+    folder = write_rosbag2(tmp_path / 'a', drive(2))
+    with pytest.raises(InputError, match='would overwrite the recording'):
+        run(folder, folder)
+
+
 def test_output_folder_that_cannot_be_made(tmp_path: Path) -> None:
     bag = write_mcap(tmp_path / 'a.mcap', drive(2))
     (tmp_path / 'file').write_text('in the way')

@@ -154,7 +154,7 @@ class Player:
         except InputError as error:
             if needs_camera_info(self._options.config.registration):
                 raise
-            self._note(f'not used: {error}')
+            self._note(f'{error} (not used)')
 
     def _offer(self, camera: Camera, frame: Frame, received_ns: int) -> None:
         self._emit(self.pipeline.offer(camera, frame, received_ns))

@@ -67,7 +67,7 @@ def replay(
     gates = load_gates(options.gate) if options.gate else []
     injector = _injector(options.inject)
     report = empty_report(options.bags)
-    _prepare(options.out, report)
+    _prepare(options, report)
     try:
         source = open_source(options.bags, max_pixels=options.config.limits.max_pixels)
         with closing(source):
@@ -204,8 +204,16 @@ def _write_page(path: Path, report: dict[str, Any], outputs: Outputs) -> None:
     write_html(path, report, outputs.rows(), outputs.gallery, outputs.labels)
 
 
-def _prepare(out: Path, report: dict[str, Any]) -> None:
+def _prepare(options: ReplayOptions, report: dict[str, Any]) -> None:
     """Make the folder, take away older results, write the report that says failed."""
+    out = options.out
+    taken = {out.resolve(), *(out.resolve() / name for name in RESULTS)}
+    for bag in options.bags:
+        if Path(bag).resolve() in taken:
+            raise InputError(
+                f'the results would overwrite the recording {bag}', where=f'--out {out}',
+                accepted='another folder',
+            )
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name in RESULTS:
