@@ -24,9 +24,9 @@ from bags import (
     write_ros1,
     write_rosbag2,
 )
-from fakes import FakeEngine
 from rosbags.highlevel import AnyReader
 
+from fakes import FakeEngine
 from vif_perception.config import load_config
 from vif_perception.replay import ReplayOptions, ReplayResult, replay
 from vif_perception.replay.distribution import Distribution

@@ -31,8 +31,8 @@ from bags import (
     write_ros1,
     write_rosbag2,
 )
-from fakes import FakeEngine
 
+from fakes import FakeEngine
 from vif_perception.config import load_config
 from vif_perception.errors import InputError
 from vif_perception.replay import ReplayOptions, ReplayResult, replay
