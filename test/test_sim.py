@@ -4,11 +4,17 @@ import itertools
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from vif_perception.errors import InputError
 from vif_perception.labels import MFNET
 from vif_perception.sim import Rig, parse_fault, training_sample
+from vif_perception.sim.drawing import draw_body, place_sprite, smear
 from vif_perception.sim.rig import START_NS
+from vif_perception.sim.scene import Scene
+from vif_perception.sim.vehicles import car
+from vif_perception.sim.view import View
+from vif_perception.types import CameraModel
 
 SMALL = {'size': (320, 240), 'thermal_size': (160, 128)}
 
@@ -46,10 +52,10 @@ def test_frames_are_what_their_encodings_say():
                for part in (sample.rgb.data, sample.thermal.data, sample.mask))
 
 
-@pytest.mark.parametrize('size', [(160, 120), (1920, 1080)])
-def test_smallest_and_largest_size(size):
-    (sample,) = samples(1, size=size, thermal_size=size)
-    assert sample.rgb.size == sample.thermal.size == size
+def test_smallest_and_largest_size():
+    (sample,) = samples(1, size=(1920, 1080), thermal_size=(160, 120))
+    assert sample.rgb.size == (1920, 1080)
+    assert sample.thermal.size == (160, 120)
 
 
 def test_same_seed_same_bytes_and_another_seed_another_street():
@@ -69,7 +75,7 @@ def test_one_rig_can_be_run_twice():
 
 
 def test_stamps_have_skew_and_jitter():
-    taken = samples(30, size=(160, 120), rate_hz=15)
+    taken = samples(20, size=(160, 120), rate_hz=15)
     skews = np.array([s.thermal.stamp_ns - s.rgb.stamp_ns for s in taken]) / 1e6
     assert 5 < skews.min() < skews.max() < 15
     steps = np.diff([s.rgb.stamp_ns for s in taken]) / 1e6
@@ -85,8 +91,6 @@ def test_things_move_and_every_frame_differs():
 
 
 def test_the_street_has_no_end():
-    from vif_perception.sim.scene import Scene
-
     scene = Scene(1)
     for time_s in (0.0, 3_600.0, 100_000.0):
         things = scene.things(time_s)
@@ -98,12 +102,12 @@ def test_the_street_has_no_end():
 
 def test_people_are_warm_and_the_sky_is_cold():
     warm, cool = [], []
-    for seed in range(6):
+    for seed in range(4):
         _, thermal, mask = training_sample(seed, (320, 240))
         if (mask == 2).sum() > 40:
             warm.append(thermal[mask == 2].mean())
             cool.append(thermal[mask == 0].mean())
-    assert len(warm) >= 3
+    assert len(warm) >= 2
     assert np.mean(warm) > np.mean(cool) + 40
     kelvin = samples(1)[0].thermal.data / 100
     assert 235 < kelvin.min() < 275
@@ -138,10 +142,10 @@ def test_parallax_is_larger_near_than_far():
 
 def test_calibration_brings_thermal_onto_the_truth():
     """Through the package's own registration warm pixels fall onto labelled people."""
-    rig = Rig(5, size=(640, 480), thermal_size=(320, 256), time_of_day='night')
+    rig = Rig(5, size=(640, 480), thermal_size=(320, 256), rate_hz=1.2)
     grid = rig.calibration.grid
     contrasts = []
-    for sample in itertools.islice(rig.samples(60), 0, 60, 12):
+    for sample in rig.samples(5):
         x, y = (np.clip(np.rint(grid[..., i]), 0, (319, 255)[i]).astype(int) for i in (0, 1))
         warped = sample.thermal.data[y, x].astype(float) / 100
         person = sample.mask == 2
@@ -171,7 +175,57 @@ def test_training_samples_are_aligned_varied_and_repeatable():
 
 
 def test_training_samples_show_every_class():
-    seen = set()
-    for seed in range(40):
-        seen |= set(np.unique(training_sample(seed, (160, 120))[2]).tolist())
-    assert seen == set(range(len(MFNET)))
+    missing = set(range(len(MFNET)))
+    for seed in range(60):
+        missing -= set(np.unique(training_sample(seed, (160, 120))[2]).tolist())
+        if not missing:
+            break
+    assert not missing, f'never drawn: {[MFNET.names[i] for i in missing]}'
+
+
+def test_a_glaring_lamp_saturates_its_surroundings():
+    night = samples(1, time_of_day='night', seed=0)[0].rgb.data
+    bright = (night.min(axis=2) > 240).sum()
+    assert 5 < bright < night.size / 50
+
+
+def test_moving_cars_are_hotter_than_parked_ones():
+    body = car(0)
+    assert body.heat.mean() > body.rest.mean() + 2
+
+
+@pytest.mark.parametrize('variant', range(4))
+def test_a_car_is_one_closed_shape(variant):
+    """No gaps between its faces, from any side."""
+    view = View(CameraModel((200, 150), np.array([[180., 0, 100], [0, 180, 75], [0, 0, 1]]),
+                            np.zeros(5)), np.eye(4))
+    body = car(variant)
+    palette = np.repeat((body.alpha * 255).astype(np.uint8)[:, None], 4, axis=1)
+    for yaw in np.linspace(0, 2 * np.pi, 24):
+        drawn = draw_body(body, yaw, np.array([0.5, 1.2, 8.0]), view, palette)
+        assert drawn is not None
+        solid = drawn[1][..., 3] > 127
+        outline = Image.fromarray(np.pad(solid, 1).astype(np.uint8)).copy()
+        ImageDraw.floodfill(outline, (0, 0), 2)
+        assert (np.asarray(outline) == 0).sum() <= 6, f'yaw {yaw:.2f}'
+
+
+def test_place_sprite_outside_and_at_the_edges():
+    size, source, image = (1.0, 2.0), (50, 100), (64, 48)
+    assert place_sprite(np.array([-500.0, 40.0]), 10.0, size, source, image) is None
+    assert place_sprite(np.array([30.0, 40.0]), 0.01, size, source, image) is None
+    place = place_sprite(np.array([2.0, 60.0]), 10.0, size, source, image)
+    assert place.cells == (slice(40, 48), slice(0, 7))
+    assert place.box[0] > 0
+    assert place.box[3] < source[1]
+
+
+def test_smear_keeps_the_amount_of_light():
+    tile = np.zeros((3, 5, 4), np.uint8)
+    tile[:, 2] = 240
+    cells, wide = smear((slice(10, 13), slice(20, 25)), tile, 4, 100)
+    assert wide.shape[:2] == (3, cells[1].stop - cells[1].start)
+    assert (wide.sum(axis=1) == 240).all()
+    cells, cut = smear((slice(0, 3), slice(0, 5)), tile, 4, 6)
+    assert (cells[1].start, cells[1].stop) == (0, 6)
+    assert cut.shape[1] == 6

@@ -9,7 +9,7 @@ import numpy as np
 
 def add_glare(frame: np.ndarray, place: np.ndarray, px_per_m: float, color: tuple[float, ...],
               power: float) -> None:
-    """Add a light source with halo and star to a linear HxWx3 frame, in place.
+    """Add a light source with halo and star to a linear 3xHxW frame, in place.
 
     Args:
         frame: changed.
@@ -18,17 +18,18 @@ def add_glare(frame: np.ndarray, place: np.ndarray, px_per_m: float, color: tupl
         color: linear colour.
         power: 1 for a street lamp.
     """
-    height, width = frame.shape[:2]
-    core = max(0.8, 0.09 * px_per_m)
-    reach = int(np.clip(core * 9 * np.sqrt(power) + 0.02 * width, 4, width // 5))
+    height, width = frame.shape[1:]
+    core = min(max(0.8, 0.08 * px_per_m), 0.011 * width)
+    reach = int(np.clip(core * 14 * np.sqrt(power) + 0.02 * width, 4, width // 4))
     kernel = _kernel(reach, round(core * 2) / 2)
     x, y = round(place[0]), round(place[1])
     x0, x1 = max(0, x - reach), min(width, x + reach + 1)
     y0, y1 = max(0, y - reach), min(height, y + reach + 1)
     if x1 <= x0 or y1 <= y0:
         return
-    part = kernel[y0 - y + reach:y1 - y + reach, x0 - x + reach:x1 - x + reach, None]
-    frame[y0:y1, x0:x1] += part * (np.float32(power) * np.array(color, np.float32))
+    part = kernel[y0 - y + reach:y1 - y + reach, x0 - x + reach:x1 - x + reach]
+    for plane, strength in zip(frame, color, strict=True):
+        plane[y0:y1, x0:x1] += part * np.float32(power * strength)
 
 
 @lru_cache(maxsize=128)
@@ -37,8 +38,8 @@ def _kernel(reach: int, core: float) -> np.ndarray:
     x, y = axis[None, :], axis[:, None]
     radius = np.sqrt(x * x + y * y)
     edge = np.clip(1 - radius / reach, 0, 1) ** 2
-    disc = 2.5 * np.clip(core - radius + 0.5, 0, 1)
-    halo = 0.9 / (1 + (radius / (core * 1.6)) ** 2)
+    disc = 2.5 * np.exp(-((radius / core) ** 2))
+    halo = 1.0 / (1 + (radius / (core * 2.5)) ** 2)
     star = np.zeros_like(radius)
     for c, s in ((1, 0), (0, 1), (.7071, .7071), (.7071, -.7071)):
         star += 0.25 * np.exp(-np.abs(x * c + y * s) / (0.35 * core + 0.4)) / (1 + radius / core)

@@ -12,7 +12,7 @@ from vif_perception.sim.drawing import draw_body, place_sprite, smear
 from vif_perception.sim.glare import add_glare
 from vif_perception.sim.light import Light, at_places
 from vif_perception.sim.scene import Scene, Thing
-from vif_perception.sim.sprite import HEAT_STEP_K, HEAT_ZERO_K, Cells, Sprite, heat_code
+from vif_perception.sim.sprite import HEAT_STEP_K, HEAT_ZERO_K, Cells, Sprite, covered, heat_code
 from vif_perception.sim.street import HAZE_M, Street, Textures
 from vif_perception.sim.view import View
 
@@ -36,36 +36,37 @@ class Renderer:
         self.street = Street(view, textures)
 
     def rgb(self, time_s: float, light: Light) -> tuple[np.ndarray, np.ndarray]:
-        """Return linear light HxWx3 float32 and class ids HxW uint8."""
+        """Return linear light 3xHxW float32 and class ids HxW uint8."""
         width, height = self.view.size
         ego = self.scene.ego_z(time_s)
         things = self.scene.things(time_s)
         levels = self._levels(things, light, ego)
-        frame = self.street.rgb(light, ego).reshape(height, width, 3)
+        frame = self.street.rgb(light, ego).reshape(3, height, width)
         mask = self.street.mask(ego)
 
         def palette(body: Body, thing: Thing) -> np.ndarray:
             lamps = light.night * thing.moving
             color = np.sqrt(body.color ** 2 * levels[id(thing)] + lamps * 1.2 * body.glow ** 2)
-            color = np.minimum(color, 255) * body.alpha[:, None]
-            return np.column_stack([color, 255 * body.alpha]).astype(np.uint8)
+            return covered(np.column_stack([np.minimum(color, 255), 255 * body.alpha]))
 
         exposure_s = 0.004 + 0.022 * light.night
         for thing, cells, tile, label in self._tiles(things, time_s, exposure_s, palette, False):
             level = levels[id(thing)] if not _is_solid(thing) else np.ones(3, np.float32)
-            cover = tile[..., 3:].astype(np.float32)
-            value = tile[..., :3].astype(np.float32)
-            value *= value
-            value *= level / (255 * np.maximum(cover, 1))
-            cover /= 255
-            part = frame[cells]
-            part *= 1 - cover
-            part += value
-            sure = cover[..., 0] > 0.5
+            sure = tile[..., 3] > 127
+            clear = tile[..., 3].astype(np.float32)
+            clear *= np.float32(-1 / 255)
+            clear += 1
+            for channel in range(3):
+                value = tile[..., channel].astype(np.float32)
+                value *= value
+                value *= level[channel] / np.float32(65025)
+                part = frame[channel][cells]
+                part *= clear
+                part += value
             mask[cells][sure] = label[sure] if isinstance(label, np.ndarray) else label
-        if light.night > 0:
-            for place, scale, color, power in self._lamps(things):
-                add_glare(frame, place, scale, color, power * light.night)
+            if light.night > 0:
+                for place, scale, tint, power in self._lights(thing):
+                    add_glare(frame, place, scale, tint, power * light.night)
         return frame, mask
 
     def kelvin(self, time_s: float, light: Light) -> np.ndarray:
@@ -107,7 +108,7 @@ class Renderer:
                 drawn = draw_body(body, thing.yaw, origin, self.view, palette(body, thing))
                 label: Label = body.label
             else:
-                drawn, label = self._draw_sprite(_sprite(thing, self.scene), foot, scale, heat)
+                drawn, label = self._draw_sprite(thing, foot, scale, heat)
             if drawn is None:
                 continue
             cells, tile = drawn
@@ -116,39 +117,41 @@ class Renderer:
                 cells, tile = smear(cells, tile, int(way), self.view.size[0])
             yield thing, cells, tile, label
 
-    def _draw_sprite(self, sprite: Sprite, foot: np.ndarray, scale: float, heat: bool
+    def _draw_sprite(self, thing: Thing, foot: np.ndarray, scale: float, heat: bool
                      ) -> tuple[tuple[Cells, np.ndarray] | None, Label]:
+        sprite = _sprite(thing, self.scene)
         place = place_sprite(foot, scale, sprite.size_m, sprite.size, self.view.size)
         if place is None:
             return None, 0
+        turn, box = 1, place.box
+        if np.sin(thing.yaw) < -0.5:  # sprites look to the right
+            turn, box = -1, (sprite.size[0] - box[2], box[1], sprite.size[0] - box[0], box[3])
         if heat:
-            return (place.cells, sprite.heat(place.size, place.box)), 0
+            return (place.cells, sprite.heat(place.size, box)[:, ::turn]), 0
         label: Label | None = sprite.single_label
         if label is None:
-            label = sprite.label(place.size, place.box)
-        return (place.cells, sprite.color(place.size, place.box)), label
+            label = sprite.label(place.size, box)[:, ::turn]
+        return (place.cells, sprite.color(place.size, box)[:, ::turn]), label
 
-    def _lamps(self, things: list[Thing]) -> Iterator[tuple[np.ndarray, float, tuple, float]]:
-        """Yield place in px, px per metre, colour and power of all light sources."""
+    def _lights(self, thing: Thing) -> Iterator[tuple[np.ndarray, float, tuple, float]]:
+        """Yield place in px, px per metre, colour and power of a thing's light sources."""
         height = self.scene.style.camera_height_m
-        for thing in things:
-            if thing.kind == 'lamp':
-                reach, up = roadside.LAMP_HEAD_M
-                spots = [(thing.x + thing.yaw * reach, height - up, thing.z)]
-                color = self.scene.style.lamp_color
-                power = 0.6 + 0.8 * self.scene.style.lamp_level
-            elif thing.kind == 'car' and thing.moving:
-                width, _, length = _body(thing).size_m
-                spots = [(thing.x + side * width * 0.38, height - 0.72, thing.z - length / 2)
-                         for side in (-1, 1)]
-                front = abs(thing.yaw) > 1
-                color, power = ((1.0, 0.97, 0.88), 0.8) if front else ((1.0, 0.1, 0.06), 0.06)
-            else:
-                continue
-            places, depths = self.view.project(np.array(spots))
-            for place, depth in zip(places, depths, strict=True):
-                if depth > 1:
-                    yield place, self.view.focal / depth, color, power
+        if thing.kind == 'lamp':
+            reach, up = roadside.LAMP_HEAD_M
+            spots = [(thing.x + np.sin(thing.yaw) * reach, height - up, thing.z)]
+            color, power = self.scene.style.lamp_color, 0.6 + 0.8 * self.scene.style.lamp_level
+        elif thing.kind == 'car' and thing.moving:
+            width, _, length = _body(thing).size_m
+            spots = [(thing.x + side * width * 0.38, height - 0.72, thing.z - length / 2)
+                     for side in (-1, 1)]
+            front = abs(thing.yaw) > 1
+            color, power = ((1.0, 0.97, 0.88), 1.5) if front else ((1.0, 0.1, 0.06), 0.06)
+        else:
+            return
+        places, depths = self.view.project(np.array(spots))
+        for place, depth in zip(places, depths, strict=True):
+            if depth > 1:
+                yield place, self.view.focal / depth, color, power
 
 
 def _heat_palette(body: Body, thing: Thing) -> np.ndarray:
@@ -179,6 +182,6 @@ def _sprite(thing: Thing, scene: Scene) -> Sprite:
     if thing.kind == 'shrub':
         return greenery.shrub(thing.variant % greenery.SHRUBS, scene.style.leaf)
     if thing.kind == 'lamp':
-        return roadside.lamp(int(thing.yaw))
+        return roadside.lamp()
     draw = {'cone': roadside.cone, 'stop': roadside.stop}[thing.kind]
     return draw(thing.variant % roadside.VARIANTS)

@@ -142,7 +142,7 @@ def _check(seed: int, size: tuple[int, int], thermal_size: tuple[int, int], rate
 
 def _cameras(size: tuple[int, int], thermal_size: tuple[int, int]
              ) -> tuple[CameraModel, CameraModel]:
-    focal = 0.95 * size[0]
+    focal = 1.1 * size[0]
     rgb = np.array([[focal, 0, size[0] * 0.502], [0, focal, size[1] * 0.497], [0, 0, 1]])
     # The thermal lens is a little wider, so that it covers what the RGB camera sees.
     focal *= 0.93 * min(thermal_size[0] / size[0], thermal_size[1] / size[1])

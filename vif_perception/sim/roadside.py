@@ -50,14 +50,14 @@ def stop(variant: int) -> Sprite:
     return clay.sprite(0.5)
 
 
-@lru_cache(maxsize=2)
-def lamp(arm: int) -> Sprite:
-    """Draw a street lamp; arm -1 reaches to the left, 1 to the right."""
+@lru_cache(maxsize=1)
+def lamp() -> Sprite:
+    """Draw a street lamp whose arm reaches to the right."""
     clay = Clay((3.2, 6.6), 50.0)
     grey = (105.0, 108.0, 108.0)
     reach, top = LAMP_HEAD_M
     clay.limb((0, 0), (0, 6.2), (0.085, 0.05), grey, 1.2)
-    clay.limb((0, 6.2), (arm * (reach - 0.2), top + 0.03), (0.045, 0.04), grey, 1.0)
-    clay.limb((arm * (reach - 0.3), top + 0.04), (arm * (reach + 0.3), top + 0.02), (0.09, 0.08),
+    clay.limb((0, 6.2), (reach - 0.2, top + 0.03), (0.045, 0.04), grey, 1.0)
+    clay.limb((reach - 0.3, top + 0.04), (reach + 0.3, top + 0.02), (0.09, 0.08),
               (190, 190, 185), 11.0)
     return clay.sprite()

@@ -48,7 +48,7 @@ def training_sample(seed: int, size: tuple[int, int] = (640, 480)
 
 def _camera(size: tuple[int, int], rng: np.random.Generator) -> CameraModel:
     width, height = size
-    focal = width * rng.uniform(0.8, 1.35)
+    focal = width * rng.uniform(0.95, 1.8)
     matrix = np.array([[focal, 0, width / 2], [0, focal, height * rng.uniform(0.44, 0.54)],
                        [0, 0, 1.0]])
     return CameraModel(size, matrix, np.zeros(5))

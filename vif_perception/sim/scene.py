@@ -27,7 +27,7 @@ class Thing:
         kind: car, person, rider, bike, cone, stop, rail, tree, shrub or lamp.
         variant: appearance seed.
         x, z: place on the ground, m, right of and ahead of the RGB camera.
-        yaw: heading, rad; 0 drives away from the camera, pi/2 to the right.
+        yaw: heading, rad; 0 is away from the camera, pi/2 to the right.
         phase: stride of a walker, -1 standing.
         moving: engine and lamps are on.
         speed: m/s along the road.
@@ -94,7 +94,7 @@ class Scene:
         first = floor(ego / PERIOD_M)
         return [
             Thing('lamp', self.seed, sign * (self.style.road_half_m + 0.6),
-                  (first + k) * PERIOD_M + place - ego, yaw=-sign)
+                  (first + k) * PERIOD_M + place - ego, yaw=-sign * pi / 2)
             for k in (0, 1, 2) for sign, place in LAMPS
         ]
 
@@ -103,9 +103,11 @@ class Scene:
         found: list[Thing] = []
         for side in (-1, 1):
             z = index * CHUNK_M + rng.uniform(0, 4)
-            found += self._verge(rng, side, z)
-            found += self._kerbside(rng, side, z, index * CHUNK_M)
-            found += self._sidewalk(rng, side, z)
+            kerbside = self._kerbside(rng, side, z, index * CHUNK_M)
+            sidewalk = self._sidewalk(rng, side, z)
+            found += self._verge(rng, side, z) + kerbside
+            if not any(thing.kind == 'car' for thing in kerbside):
+                found += sidewalk
         return found
 
     def _verge(self, rng: np.random.Generator, side: int, z: float) -> list[Thing]:
@@ -131,10 +133,10 @@ class Scene:
         if style.rails and side > 0:
             return [Thing('rail', self.seed, edge + 0.4, start + d) for d in (2.0, 6.0)]
         if draw < parked:
-            x, yaw = side * (edge + rng.uniform(0.35, 0.95)), 0.0 if rng.random() < 0.7 else pi
+            x, yaw = side * (edge + rng.uniform(0.7, 1.1)), 0.0 if rng.random() < 0.7 else pi
             return [Thing('car', variant, x, z, yaw)]
         if draw > 1 - cones:
-            return [Thing('cone', self.seed + variant % 2, side * (edge - 0.5 + 0.2 * d),
+            return [Thing('cone', self.seed + variant % 2, side * (edge - 0.3 + 0.1 * d),
                           z + 2.2 * d) for d in range(count - 1)]
         if draw > 1 - cones - stops:
             return [Thing('stop', self.seed, side * (edge + 0.45), z + 1.5 * d)
@@ -162,11 +164,15 @@ class Scene:
         style = self.style
         lane = (style.centre_m - style.road_half_m) / 2
         found: list[Thing] = []
+        # Parked cars stand half on the sidewalk, people pass behind them; without cars they walk
+        # on the road.
+        inner = style.road_half_m + (2.1 if style.parked else 0.4 if style.traffic else -2.0)
+        outer = style.road_half_m + style.sidewalk_m + 0.5
         for stream, (side, way) in enumerate(((-1, -1), (-1, 1), (1, -1), (1, 1))):
             for draws, variant, z in self._moving(stream, way * WALK_M_S, 7.0, ego, time_s):
                 if draws[0] > 0.6 * style.people:
                     continue
-                x = side * (style.road_half_m - 0.9 + draws[2] * (style.sidewalk_m + 0.4))
+                x = side * (inner + draws[2] * (outer - inner))
                 phase = int((WALK_M_S * time_s / 1.4 + draws[3]) * PHASES) % PHASES
                 yaw = 0.0 if way > 0 else pi
                 found.append(Thing('person', variant, x, z, yaw, phase))
@@ -175,7 +181,7 @@ class Scene:
                                        (phase + 3) % PHASES))
             for draws, variant, z in self._moving(stream + 4, way * RIDE_M_S, 30.0, ego, time_s):
                 if draws[0] < 0.5 * style.bikes:
-                    found.append(Thing('rider', variant, side * (style.road_half_m - 0.7), z,
+                    found.append(Thing('rider', variant, side * (style.road_half_m - 0.55), z,
                                        0.0 if way > 0 else pi, int(time_s * 8 + variant) % PHASES))
         for draws, variant, z in self._moving(9, -DRIVE_M_S, 28.0, ego, time_s):
             if draws[0] < style.traffic:

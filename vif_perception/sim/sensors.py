@@ -18,22 +18,26 @@ class ColorSensor:
     def __init__(self, size: tuple[int, int], seed: int, noise_8bit: float = 1.6):
         width, height = size
         rng = np.random.default_rng((seed, 41))
-        self._noise = rng.standard_normal((height + MARGIN, width + MARGIN, 3), np.float32)
+        self._noise = rng.standard_normal((3, height + MARGIN, width + MARGIN), np.float32)
         self._noise *= np.float32(noise_8bit)
         self._seed = seed
         x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
         y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-        self._vignette = (1 / (1 + 0.12 * (x * x + y * y)) ** 2)[..., None].astype(np.float32)
+        self._vignette = (1 / (1 + 0.12 * (x * x + y * y)) ** 2).astype(np.float32)
 
     def expose(self, light: np.ndarray, index: int) -> np.ndarray:
-        """Return HxWx3 uint8 for linear light HxWx3 float32 and the frame's number."""
-        height, width = light.shape[:2]
+        """Return HxWx3 uint8 for linear light 3xHxW float32 and the frame's number."""
+        height, width = light.shape[1:]
         dy, dx = np.random.default_rng((self._seed, 42, index)).integers(0, MARGIN, 2)
-        value = np.sqrt(np.maximum(light * self._vignette, 0))
-        # A soft shoulder: bright lamps saturate, the rest keeps its contrast.
-        value *= 255 / (1 + 0.08 * value)
-        value += self._noise[dy:dy + height, dx:dx + width]
-        return np.clip(value, 0, 255).astype(np.uint8)
+        picture = np.empty((height, width, 3), np.uint8)
+        for channel in range(3):
+            value = light[channel] * self._vignette
+            np.sqrt(value, out=value)
+            # A soft shoulder: bright lamps saturate, the rest keeps its contrast.
+            value *= np.float32(255) / (1 + np.float32(0.08) * value)
+            value += self._noise[channel, dy:dy + height, dx:dx + width]
+            picture[..., channel] = np.clip(value, 0, 255, out=value)
+        return picture
 
 
 class ThermalSensor:

@@ -22,6 +22,17 @@ def heat_code(heat: np.ndarray | float) -> np.ndarray:
     return np.clip((np.asarray(heat) + HEAT_ZERO_K) / HEAT_STEP_K, 0, 255).astype(np.uint8)
 
 
+def covered(color: np.ndarray) -> np.ndarray:
+    """Multiply ...x4 square-root colours by the square root of their coverage, uint8.
+
+    So that the square of a colour is the linear light it adds, however little is covered.
+    """
+    out = np.ascontiguousarray(color, np.float32)
+    out = out * np.sqrt(out[..., 3:] / 255) + np.float32(0.5)
+    out[..., 3] = color[..., 3]
+    return out.astype(np.uint8)
+
+
 class Sprite:
     """A picture that stands upright on the ground and faces the camera.
 
@@ -36,7 +47,8 @@ class Sprite:
                  size_m: tuple[float, float]):
         self.size_m = size_m
         # Pillow resizes premultiplied pictures without converting them back and forth.
-        self._color = [Image.fromarray(color).convert('RGBa')]
+        self._color = [Image.frombuffer('RGBX', (color.shape[1], color.shape[0]),
+                                        covered(color), 'raw', 'RGBX', 0, 1)]
         self._heat = [Image.fromarray(heat).convert('La')]
         self._label = [Image.fromarray(label)]
         solid = color[..., 3] > 127
@@ -51,7 +63,7 @@ class Sprite:
         return self._color[0].size
 
     def color(self, size: tuple[int, int], box: Box) -> np.ndarray:
-        """Return the part ``box`` of the picture at ``size``: HxWx4 uint8, premultiplied."""
+        """Return the part ``box`` of the picture at ``size``: HxWx4 uint8, see covered()."""
         return self._resized(self._color, size, box)
 
     def heat(self, size: tuple[int, int], box: Box) -> np.ndarray:

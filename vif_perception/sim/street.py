@@ -47,7 +47,9 @@ class Street:
         self.textures = textures
         rays = view.rays()
         sky = backdrop(rays, textures.style, textures.seed)
-        self._sky_color, self._sky_glow = (part.reshape(-1, 3) ** 2 / 65025 for part in sky[:2])
+        self._sky_color, self._sky_glow = (
+            np.ascontiguousarray(part.reshape(-1, 3).T) ** 2 / np.float32(65025)
+            for part in sky[:2])
         self._sky_heat = sky[2].reshape(-1)
         self._build_planes(rays.reshape(-1, 3))
         self._lit: tuple[tuple, np.ndarray, list] | None = None
@@ -76,13 +78,13 @@ class Street:
             planes.append(self._plane(index, pixels, point))
         self._ground, *self._fronts = planes
         point = view.center + ways[0][self._ground.pixels, None] * rays[self._ground.pixels]
-        self._beam = beam(point[:, 0], point[:, 2])[:, None]
+        self._beam = beam(point[:, 0], point[:, 2])
         close = np.clip(1.6 - point[:, 2] / 12.0, 0, 1).astype(np.float32)
         self._grainy = np.flatnonzero(close > 0)
         self._grain_weight = close[self._grainy]
         self._grain_row = (point[self._grainy, 2] / GRAIN_M).astype(np.float32)
         self._grain_column = (point[self._grainy, 0] / GRAIN_M).astype(np.int32) % GRAIN_SIZE
-        self._clear = [np.exp(-nearest[plane.pixels] / HAZE_M).astype(np.float32)[:, None]
+        self._clear = [np.exp(-nearest[plane.pixels] / HAZE_M).astype(np.float32)
                        for plane in planes]
 
     def _plane(self, index: int, pixels: np.ndarray, point: np.ndarray) -> Plane:
@@ -101,31 +103,31 @@ class Street:
         return Plane(surface, (period, across_m), pixels, (z, across), foot)
 
     def rgb(self, light: Light, ego_z: float) -> np.ndarray:
-        """Return (H*W)x3 float32 linear light."""
+        """Return 3x(H*W) float32 linear light."""
         sky, levels = self._levels(light)
         frame = sky.copy()
-        self._gables(frame.reshape(self.view.size[1], self.view.size[0], 3), light, ego_z)
+        self._gables(frame.reshape(3, self.view.size[1], self.view.size[0]), light, ego_z)
         for index in (1, 2, 0):
             plane = (self._ground, *self._fronts)[index]
             level, haze = levels[index]
             color = plane.sample('color', ego_z).view(np.uint8).reshape(-1, 4)
-            value = color[:, :3].astype(np.float32)
+            value = color[:, :3].T.astype(np.float32, order='C')
             if index == 0:
-                value[self._grainy] *= self._grain(ego_z)[:, None]
+                value[:, self._grainy] *= self._grain(ego_z)
             value *= value
             value *= level
             value += haze
             if light.night > 0:
                 glow = plane.sample('glow', ego_z).view(np.uint8).reshape(-1, 4)
-                shine = glow[:, :3].astype(np.float32)
+                shine = glow[:, :3].T.astype(np.float32, order='C')
                 shine *= shine
                 strength = WINDOW_LEVEL if index else self.textures.style.lamp_level
                 shine *= np.float32(light.night * strength / 65025)
                 value += shine
             if index:
                 gap = color[:, 3] < 128
-                value[gap] = frame[plane.pixels[gap]]
-            frame[plane.pixels] = value
+                value[:, gap] = frame[:, plane.pixels[gap]]
+            frame[:, plane.pixels] = value
         return frame
 
     def kelvin(self, light: Light, ego_z: float) -> np.ndarray:
@@ -155,13 +157,14 @@ class Street:
         """Return the lit sky and, per plane, factor and offset; kept while the light stays."""
         key = (*light.ambient.tolist(), light.night, light.heads)
         if self._lit is None or self._lit[0] != key:
-            sky = self._sky_color * light.ambient + np.float32(light.night) * self._sky_glow
-            horizon = light.ambient * np.float32(0.55)
+            ambient = light.ambient[:, None]
+            sky = self._sky_color * ambient + np.float32(light.night) * self._sky_glow
+            horizon = ambient * np.float32(0.55)
             levels = []
             for index, clear in enumerate(self._clear):
-                level = light.ambient
+                level = ambient
                 if index == 0 and light.heads > 0:
-                    level = level + np.float32(light.heads) * self._beam * HEADLIGHT
+                    level = level + np.float32(light.heads) * self._beam * HEADLIGHT[:, None]
                 levels.append((level * clear / np.float32(65025), horizon * (1 - clear)))
             self._lit = key, sky, levels
         return self._lit[1], self._lit[2]
@@ -186,10 +189,12 @@ class Street:
                 code = sprite.heat(place.size, place.box)[..., 0]
                 frame[place.cells] = code * np.float32(HEAT_STEP_K) - np.float32(HEAT_ZERO_K)
             else:
-                color = sprite.color(place.size, place.box)[..., :3].astype(np.float32)
                 clear = np.float32(np.exp(-z / HAZE_M))
-                frame[place.cells] = (color * color * (light.ambient * clear / 65025)
-                                      + light.ambient * (np.float32(0.55) * (1 - clear)))
+                color = sprite.color(place.size, place.box)
+                for channel, ambient in enumerate(light.ambient):
+                    value = color[..., channel].astype(np.float32)
+                    frame[channel][place.cells] = value * value * (ambient * clear / 65025) \
+                        + ambient * np.float32(0.55) * (1 - clear)
 
     def _grain(self, ego_z: float) -> np.ndarray:
         """Return the factor of the finest structure for the nearest ground pixels."""

@@ -69,7 +69,7 @@ class Style:
 
 def draw_style(rng: np.random.Generator) -> Style:
     """Draw a street at random."""
-    half = rng.uniform(3.2, 4.6)
+    half = rng.uniform(4.1, 5.2)
     leaf = int(rng.integers(len(LEAVES)))
     leaf_color = LEAVES[leaf]
     autumn = leaf >= AUTUMN
@@ -79,10 +79,10 @@ def draw_style(rng: np.random.Generator) -> Style:
     green_lamp = rng.random() < 0.45
     return Style(
         road_half_m=half,
-        centre_m=-half + 2 * half * rng.uniform(0.3, 0.4),
-        sidewalk_m=rng.uniform(1.8, 3.2),
+        centre_m=rng.uniform(-1.8, -1.4),
+        sidewalk_m=rng.uniform(2.4, 3.6),
         camera_height_m=rng.uniform(1.1, 1.5),
-        wall_m=(rng.uniform(9, 16), rng.uniform(9, 16)),
+        wall_m=(rng.uniform(10, 16), rng.uniform(10, 16)),
         kerbs=((-1, 1), (-1, 1), (-1,), (1,), ())[rng.integers(5)],
         bumps=tuple(rng.uniform(4, 60, int(rng.random() < 0.35))),
         zebra=zebra,
@@ -116,12 +116,12 @@ def draw_style(rng: np.random.Generator) -> Style:
         sky_heat=rng.uniform(-24, -8),
         road_heat=rng.uniform(-1.2, 1.6),
         trees=rng.uniform(0.1, 0.9),
-        parked=rng.uniform(0, 0.5),
+        parked=float(rng.random() < 0.6) * rng.uniform(0.1, 0.5),
         people=rng.uniform(0.2, 1.0),
         bikes=rng.uniform(0, 0.6),
         cones=rng.uniform(0, 0.5),
         stops=rng.uniform(0, 0.5),
         rails=float(rng.random() < 0.2),
-        traffic=rng.uniform(0.1, 0.8),
+        traffic=float(rng.random() < 0.7) * rng.uniform(0.1, 0.8),
         lead=bool(rng.random() < 0.35),
     )

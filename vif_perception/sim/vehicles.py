@@ -10,7 +10,6 @@ import numpy as np
 from vif_perception.sim.body import Body, BodyBuilder, Color, Corner
 
 CAR, GUARDRAIL = 1, 6
-VARIANTS = 48
 PAINTS = ((215, 216, 218), (235, 235, 235), (60, 62, 68), (32, 33, 36), (140, 30, 32),
           (44, 66, 120), (150, 152, 155), (110, 105, 95), (90, 120, 150))
 GLASS, TYRE, BLACK, RIM = (34, 40, 46), (26, 26, 27), (30, 30, 32), (125, 127, 130)
@@ -45,14 +44,15 @@ SHAPES = (
         (.30, 1.70, 1.04, 1), (.55, 1.70, 1.04, 1), (.61, 1.65, 1.04, 1), (.75, 1.14, 1.05, 1),
         (.91, 1.02, .98, .98), (.98, .86, .84, .94), (1, .72, .70, .86))),
 )
+VARIANTS = len(SHAPES) * len(PAINTS)
 
 
 @lru_cache(maxsize=VARIANTS)
 def car(variant: int) -> Body:
-    """Build a car of a random shape and colour."""
+    """Build a car; variant 0..VARIANTS-1 decides its shape and colour."""
     rng = np.random.default_rng((variant, 31))
-    shape = SHAPES[rng.integers(len(SHAPES))]
-    paint = np.array(PAINTS[rng.integers(len(PAINTS))]) * rng.uniform(0.9, 1.05)
+    shape = SHAPES[variant % len(SHAPES)]
+    paint = np.array(PAINTS[variant // len(SHAPES)]) * rng.uniform(0.9, 1.05)
     rest = float(rng.uniform(-0.5, 3.0))
     build = BodyBuilder()
     _shadow(build, shape)
