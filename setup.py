@@ -58,6 +58,7 @@ setup(
         'typing-extensions>=4.4',
     ],
     extras_require={
+        'entities': ['simplemma>=1'],
         'train': ['torchvision>=0.19'],
         'test': [
             'hypothesis>=6.100', 'mypy>=1.11', 'pytest>=8', 'ruff>=0.6', 'scikit-image>=0.22',

@@ -124,7 +124,7 @@ def test_the_synchroniser_is_pure_python() -> None:
 
 def test_entities_need_no_heavy_package_unless_a_model_is_given() -> None:
     for path in modules('entities'):
-        extra = third_party(path) - {'numpy', 'PIL', 'simplemma', 'transformers'}
+        extra = third_party(path) - {'numpy', 'PIL', 'simplemma'}
         assert not extra, f'{path.relative_to(ROOT)} imports {sorted(extra)}'
 
 

@@ -21,7 +21,7 @@ from vif_perception.config import describe
 from vif_perception.models.registry import networks
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ('demo', 'replay', 'sim', 'bench', 'models', 'params', 'info')
+COMMANDS = ('demo', 'replay', 'sim', 'bench', 'models', 'entities', 'params', 'info')
 SMALL = ('--size', '160x120', '--thermal-size', '160x120', '--rate', '10')
 
 

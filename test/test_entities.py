@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import given as given_quickly
 from hypothesis import strategies as st
+from PIL import Image
+from typer.testing import CliRunner
 
+from vif_perception.cli.main import app
 from vif_perception.entities.annotate import annotate_captions
 from vif_perception.entities.annotations import (
     Annotations,
@@ -414,3 +418,84 @@ def test_no_model_folder(tmp_path):
 def test_folder_without_a_model_or_without_transformers(tmp_path):
     with pytest.raises(InputError, match=r'cannot be loaded|needs the package transformers'):
         clip_embeddings(tmp_path, ['car'])
+
+
+class FakeTransformers:
+    """The few calls that captioning makes, and whether they stayed on this machine."""
+
+    repeats = True
+
+    def __init__(self):
+        self.loaded = []
+        self.seed = None
+        self.AutoProcessor = self.AutoModelForImageTextToText = self
+
+    def set_seed(self, seed):
+        self.seed = seed
+
+    def from_pretrained(self, folder, *, local_files_only, trust_remote_code):
+        assert local_files_only
+        assert not trust_remote_code
+        self.loaded.append(folder)
+        return self
+
+    def eval(self):
+        return self
+
+    def __call__(self, *, images, text, return_tensors):
+        assert images.mode == 'RGB'
+        return {'input_ids': np.array([[7, 8]])}
+
+    def generate(self, *, input_ids, num_return_sequences, **how):
+        answer = np.arange(num_return_sequences)[:, None] + 20
+        question = input_ids.repeat(num_return_sequences, 0)
+        return np.hstack([question, answer]) if self.repeats else np.hstack([answer, answer])
+
+    def batch_decode(self, tokens, skip_special_tokens):
+        return [' '.join(map(str, row)) for row in tokens]
+
+
+@pytest.mark.parametrize('repeats, expected', [
+    (True, ['20', '21']), (False, ['20 20', '21 21'])
+])
+def test_captioning_cuts_the_question_off(tmp_path, monkeypatch, repeats, expected):
+    fake = FakeTransformers()
+    fake.repeats = repeats
+    monkeypatch.setitem(sys.modules, 'transformers', fake)
+    Image.new('L', (4, 4)).save(tmp_path / 'a.png')
+    rows = list(caption_images(tmp_path, [('a', [tmp_path / 'a.png'] * 2)], samples=2, seed=5))
+    assert rows == [('a', expected * 2)]
+    assert fake.seed == 5
+    assert fake.loaded == [str(tmp_path)] * 2
+    with pytest.raises(InputError, match=r'none\.png: cannot be read'):
+        next(caption_images(tmp_path, [('a', [tmp_path / 'none.png'])]))
+
+
+# ---- the command ----
+
+def test_the_command_on_masks(tmp_path):
+    for i in range(3):
+        mask = np.zeros((20, 20), np.uint8)
+        mask[:5] = 1 + (i > 0)
+        Image.fromarray(mask).save(tmp_path / f'{i}.png')
+    done = CliRunner().invoke(
+        app, ['entities', str(tmp_path), '--out', str(tmp_path / 'out'), '--least-images', '1']
+    )
+    assert done.exit_code == 0, done.output
+    assert '3 images (mask-entities), 2 entities: person, car' in done.output
+    vocabulary = read_vocabulary(tmp_path / 'out' / 'vocab.json')
+    assert read_embeddings(tmp_path / 'out' / 'text_emb.npy', vocabulary).shape == (2, WIDTH)
+    annotations = read_annotations(tmp_path / 'out' / 'set.json')
+    assert vocabulary.labels(annotations, ['0', '1']).tolist() == [[0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize('words', [
+    ['absent.jsonl'], ['captions.jsonl', '--set', '../x'], ['captions.jsonl'], ['empty'],
+])
+def test_the_command_refuses(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    Path('empty').mkdir()
+    write_captions(Path('captions.jsonl'), [('a', ['a car'])])
+    done = CliRunner().invoke(app, ['entities', *words])
+    assert done.exit_code == 2
+    assert not Path('entities').exists()

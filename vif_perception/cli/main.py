@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from typing_extensions import override
 
 from vif_perception import __version__
-from vif_perception.cli import bench, console, demo, models, params, replay, sim, system
+from vif_perception.cli import bench, console, demo, entities, models, params, replay, sim, system
 from vif_perception.errors import InputError
 
 
@@ -43,7 +43,8 @@ app = typer.Typer(
     context_settings={'help_option_names': ['-h', '--help']},
 )
 for _command in (
-    demo.demo, replay.replay, sim.sim, bench.bench, models.models, params.params, system.info
+    demo.demo, replay.replay, sim.sim, bench.bench, models.models, entities.entities,
+    params.params, system.info,
 ):
     app.command(_command.__name__)(_command)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from vif_perception.entities.local_model import load_local
+from vif_perception.entities.local_model import load_local, transformers_package
 from vif_perception.errors import InputError
 
 PROMPT = 'List only the physically visible objects and surfaces in this image.'
@@ -29,9 +29,7 @@ def caption_images(
         InputError: the model cannot be loaded, or an image cannot be read.
     """
     processor, model = load_local(folder, 'AutoProcessor', 'AutoModelForImageTextToText')
-    from transformers import set_seed
-
-    set_seed(seed)
+    transformers_package().set_seed(seed)
     prompt = _prompt(processor)
     for name, paths in images:
         texts: list[str] = []
@@ -41,7 +39,7 @@ def caption_images(
                 **inputs, do_sample=True, temperature=temperature, max_new_tokens=80,
                 num_return_sequences=samples,
             )
-            answers = tokens[:, inputs['input_ids'].shape[1]:]
+            answers = _without_question(tokens, inputs['input_ids'])
             texts += processor.batch_decode(answers, skip_special_tokens=True)
         yield name, texts
 
@@ -51,6 +49,13 @@ def _prompt(processor: Any) -> str:
         talk = [{'role': 'user', 'content': [{'type': 'image'}, {'type': 'text', 'text': PROMPT}]}]
         return processor.apply_chat_template(talk, add_generation_prompt=True)
     return PROMPT
+
+
+def _without_question(tokens: Any, question: Any) -> Any:
+    """Cut the prompt off; some models repeat it in front of the answer, some do not."""
+    length = question.shape[1]
+    repeated = tokens.shape[1] >= length and bool((tokens[:, :length] == question).all())
+    return tokens[:, length:] if repeated else tokens
 
 
 def _image(path: Path) -> Image.Image:

@@ -1,8 +1,13 @@
-"""Models of the package transformers from a local folder; nothing is ever downloaded."""
+"""Models of the package transformers from a local folder; nothing is ever downloaded.
+
+The package belongs to the model that a user brings, so this one does not require it.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from vif_perception.errors import InputError
@@ -22,13 +27,7 @@ def load_local(folder: Path, reader: str, model: str) -> tuple[Any, Any]:
         raise InputError(
             'is no folder', where=str(folder), accepted='a folder with a downloaded model'
         )
-    try:
-        import transformers
-    except ImportError:
-        raise InputError(
-            'loading a model needs the package transformers', where=str(folder),
-            remedy='pip install transformers, or bring the file the model would write',
-        ) from None
+    transformers = transformers_package()
     try:
         parts = [
             getattr(transformers, name).from_pretrained(
@@ -39,3 +38,18 @@ def load_local(folder: Path, reader: str, model: str) -> tuple[Any, Any]:
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(f'cannot be loaded as {model} ({error})', where=str(folder)) from None
     return parts[0], parts[1].eval()
+
+
+def transformers_package() -> ModuleType:
+    """Return the package transformers.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        return import_module('transformers')
+    except ImportError:
+        raise InputError(
+            'loading a model needs the package transformers',
+            remedy='pip install transformers, or bring the file the model would write',
+        ) from None

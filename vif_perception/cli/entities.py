@@ -1,0 +1,87 @@
+"""``vif-perception entities``: what the scenes of a data set contain, for training EGMT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vif_perception.errors import InputError
+
+if TYPE_CHECKING:
+    from vif_perception.entities.annotations import Annotations
+
+
+def entities(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help='Captions (JSON lines with id and captions), or a folder of MFNet masks (PNG).'
+        ),
+    ],
+    out: Annotated[Path, typer.Option('--out', '-o', help='Folder to write.')] = Path('entities'),
+    name: Annotated[str, typer.Option('--set', help='Name of the data set.')] = 'set',
+    votes: Annotated[
+        int, typer.Option(min=1, help='Captions of an image that must agree on an entity.')
+    ] = 2,
+    size: Annotated[int, typer.Option(min=1, help='Most entities in the vocabulary.')] = 32,
+    least_images: Annotated[
+        int, typer.Option(min=1, help='Fewest images an entity must be in.')
+    ] = 20,
+    text_model: Annotated[
+        Path | None,
+        typer.Option(help='Folder of a CLIP model; without it embeddings are hashed names.'),
+    ] = None,
+) -> None:
+    """Write entities per image, their vocabulary and their text embeddings."""
+    from vif_perception.entities.annotations import write_annotations
+    from vif_perception.entities.embeddings import (
+        clip_embeddings,
+        hashed_embeddings,
+        write_embeddings,
+    )
+    from vif_perception.entities.vocabulary import build_vocabulary, write_vocabulary
+
+    if not name or Path(name).name != name:
+        raise InputError(f'{name!r} is no name of a file', where='--set')
+    found = _from_masks(source) if source.is_dir() else _from_captions(source, votes)
+    vocabulary = build_vocabulary(found, size=size, least_images=least_images)
+    table = (
+        clip_embeddings(text_model, vocabulary.names) if text_model
+        else hashed_embeddings(vocabulary.names)
+    )
+    write_annotations(out / f'{name}.json', found)
+    write_vocabulary(out / 'vocab.json', vocabulary)
+    write_embeddings(out / 'text_emb.npy', table)
+    typer.echo(f'{len(found.images)} images ({found.source}), {len(vocabulary)} entities: '
+               + ', '.join(vocabulary.names))
+
+
+def _from_captions(path: Path, votes: int) -> Annotations:
+    from vif_perception.entities.annotate import annotate_captions
+    from vif_perception.entities.captions import read_captions
+    from vif_perception.entities.extraction import ROAD_SCENES, simplemma_lemmatizer
+
+    return annotate_captions(
+        read_captions(path), ROAD_SCENES, simplemma_lemmatizer(), votes=votes
+    )
+
+
+def _from_masks(folder: Path) -> Annotations:
+    import numpy as np
+    from PIL import Image
+
+    from vif_perception.entities.from_labels import annotate_labels, entities_in_mask
+    from vif_perception.labels import MFNET
+
+    found: dict[str, list[str]] = {}
+    for path in sorted(folder.glob('*.png')):
+        try:
+            with Image.open(path) as image:
+                found[path.stem] = entities_in_mask(np.asarray(image), MFNET.names)
+        except OSError as error:
+            raise InputError(f'cannot be read ({error})', where=str(path)) from None
+        except InputError as error:
+            raise error.at(str(path)) from None
+    return annotate_labels(found, {})
