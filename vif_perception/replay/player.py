@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from vif_perception.config import RegistrationConfig
 from vif_perception.errors import InputError
 from vif_perception.pipeline import Pipeline
 from vif_perception.replay.aligned import EngineTap, View
-from vif_perception.replay.decode import decode_camera_info, decode_frame
+from vif_perception.replay.camera_models import CameraModels
+from vif_perception.replay.decode import decode_frame
 from vif_perception.replay.ground_truth import Truth
 from vif_perception.replay.options import ReplayOptions
 from vif_perception.replay.outputs import Output, Outputs
@@ -57,16 +57,13 @@ class Player:
         self._injector = injector
         self._progress = progress or (lambda outputs, part: None)
         self._cameras: dict[str, Camera] = {}
-        self._infos: dict[str, Camera] = {}
-        pairs: tuple[tuple[Camera, str | None, str | None], ...] = (
-            ('thermal', topics.thermal, topics.thermal_info), ('rgb', topics.rgb, topics.rgb_info)
+        if topics.thermal:
+            self._cameras[topics.thermal] = 'thermal'
+        if topics.rgb:
+            self._cameras[topics.rgb] = 'rgb'
+        self._models = CameraModels(
+            topics, pipeline, options.config.registration, self._note
         )
-        for camera, images, info in pairs:
-            if images:
-                self._cameras[images] = camera
-            if images and info:
-                self._infos[info] = camera
-        self._models: dict[Camera, tuple] = {}
         self._decode_ns: dict[tuple[Camera, int], int] = {}
         self._damage: InputError | None = None
         self._unusable: InputError | None = None
@@ -81,7 +78,7 @@ class Player:
                 results cannot be written.
         """
         self._started_ns = _clock()
-        self._read_first_infos()
+        self._models.read_first(self._source)
         for message in self._messages():
             self.now_ns = message.received_ns
             self._pace()
@@ -113,8 +110,8 @@ class Player:
         if message.topic == self._topics.truth and self._truth is not None:
             self._truth.take(message)
             self._outputs.settle()
-        elif message.topic in self._infos:
-            self._take_info(self._infos[message.topic], message)
+        elif message.topic in self._models.topics:
+            self._models.take(message)
         elif message.topic in self._cameras:
             self._take_image(self._cameras[message.topic], message)
 
@@ -138,23 +135,6 @@ class Player:
         else:
             for arrival in self._injector.apply(camera, frame, message.received_ns):
                 self._offer(*arrival)
-
-    def _take_info(self, camera: Camera, message: Message) -> None:
-        """Pass camera models on when they change; without need for one, K = 0 is only noted."""
-        decoded = message.decode()
-        model = tuple(
-            bytes(value) if hasattr(value, 'tobytes') else value
-            for name, value in vars(decoded).items() if name not in ('header', 'roi')
-        )
-        if self._models.get(camera) == model:
-            return
-        self._models[camera] = model
-        try:
-            self.pipeline.camera_info(camera, decode_camera_info(message))
-        except InputError as error:
-            if needs_camera_info(self._options.config.registration):
-                raise
-            self._note(f'{error} (not used)')
 
     def _offer(self, camera: Camera, frame: Frame, received_ns: int) -> None:
         self._emit(self.pipeline.offer(camera, frame, received_ns))
@@ -197,13 +177,6 @@ class Player:
                 where=self._tap.description, remedy='see the log for where it happened',
             )
         return perception, self._tap.last
-
-    def _read_first_infos(self) -> None:
-        """Give the pipeline its camera models: the first image may be older than they are."""
-        for topic in self._infos:
-            first = next(self._source.messages([topic]), None)
-            if first is not None:
-                self._take(first)
 
     def _explain(self) -> None:
         self._note(self.pipeline.explain(self.now_ns))
@@ -255,12 +228,4 @@ class Player:
         self._progress(outputs, min(1.0, part))
 
 
-def needs_camera_info(registration: RegistrationConfig) -> bool:
-    """Tell whether the registration is made from camera_info."""
-    return registration.source == 'camera_info' or (
-        registration.source == 'auto' and bool(registration.t_rgb_thermal)
-    )
-
-
 _clock = time.perf_counter_ns
-

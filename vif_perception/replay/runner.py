@@ -15,14 +15,13 @@ from vif_perception.pipeline import Pipeline
 from vif_perception.replay.aligned import EngineTap
 from vif_perception.replay.bag import open_source
 from vif_perception.replay.gates import Gate, check_classes, load_gates
-from vif_perception.replay.ground_truth import FolderTruth, TopicTruth, Truth
+from vif_perception.replay.inputs import make_injector, open_truth, read_camchain, truth_folder
 from vif_perception.replay.options import ReplayOptions
 from vif_perception.replay.outputs import Outputs
 from vif_perception.replay.player import Player, Progress
 from vif_perception.replay.recording import Source
 from vif_perception.replay.report import empty_report, unwritable, write_report
-from vif_perception.replay.topics import NONE, Topics, find_topics
-from vif_perception.sensing import Camchain, parse_camchain
+from vif_perception.replay.topics import NONE, find_topics
 
 RESULTS = ('report.html', 'report.json', 'frames.jsonl', 'result.mcap')
 EXIT_OK, EXIT_GATE, EXIT_INPUT = 0, 1, 2
@@ -65,7 +64,7 @@ def replay(
     """
     options.check()
     gates = load_gates(options.gate) if options.gate else []
-    injector = _injector(options.inject)
+    injector = make_injector(options.inject)
     report = empty_report(options.bags)
     _prepare(options, report)
     try:
@@ -89,14 +88,14 @@ def _run(
             f'is {options.start:g} s', where='--start',
             accepted=f'less than the length of the recording, {source.duration_ns / 1e9:.3f} s',
         )
-    camchain = _camchain(options.config.registration.camchain)
-    folder = _truth_folder(source, options.truth)
+    camchain = read_camchain(options.config.registration.camchain)
+    folder = truth_folder(source, options.truth)
     topics = find_topics(
         source, thermal=options.thermal, rgb=options.rgb,
         truth=NONE if folder else options.truth,
     )
     report['topics'] = {**vars(topics), 'truth': str(folder) if folder else topics.truth}
-    truth = _truth(source, topics, folder, options)
+    truth = open_truth(source, topics, folder, options)
     if engine is None:
         from vif_perception.inference import create_engine
 
@@ -223,41 +222,4 @@ def _prepare(options: ReplayOptions, report: dict[str, Any]) -> None:
     write_report(out / 'report.json', report)
 
 
-def _injector(faults: Sequence[str]) -> Any:
-    if not faults:
-        return None
-    from vif_perception.sim.faults import FaultInjector, parse_fault
 
-    return FaultInjector([parse_fault(text) for text in faults])
-
-
-def _camchain(path: str) -> Camchain | None:
-    if not path:
-        return None
-    try:
-        return parse_camchain(Path(path).read_text(encoding='utf-8'), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f'cannot be read ({error})', where=path, accepted='a Kalibr camchain YAML',
-            remedy='correct registration.camchain',
-        ) from None
-
-
-def _truth_folder(source: Source, truth: str | None) -> Path | None:
-    if truth is None or truth == NONE or truth in source.topics():
-        return None
-    folder = Path(truth)
-    return folder if folder.is_dir() else None
-
-
-def _truth(
-    source: Source, topics: Topics, folder: Path | None, options: ReplayOptions
-) -> Truth | None:
-    max_pixels = options.config.limits.max_pixels
-    if folder is None:
-        return TopicTruth(max_pixels) if topics.truth else None
-    reference = getattr(topics, options.config.reference)
-    return FolderTruth(
-        folder, frames=source.topics()[reference].count if reference else 0,
-        names=source.names, from_start=not options.start, max_pixels=max_pixels,
-    )
