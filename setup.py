@@ -54,7 +54,7 @@ setup(
         'rosbags>=0.10',
         'safetensors>=0.4',
         'torch>=2.4',  # never pinned here: Jetson and CUDA machines bring their own
-        'typer>=0.12',
+        'typer>=0.20',
         'typing-extensions>=4.4',
     ],
     extras_require={

@@ -197,8 +197,8 @@ def describe(model: type[BaseModel] = Config, prefix: str = '') -> list[tuple[st
     """Return (dotted key, accepted values, default, description) of every parameter."""
     rows: list[tuple[str, str, Any, str]] = []
     for name, info in model.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            rows += describe(info.annotation, f'{prefix}{name}.')
+        if isinstance(info.default, BaseModel):
+            rows += describe(type(info.default), f'{prefix}{name}.')
         else:
             rows.append((prefix + name, _accepted(info), info.default, info.description or ''))
     return rows
