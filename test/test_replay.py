@@ -15,6 +15,8 @@ from bags import (
     RGB,
     START_NS,
     THERMAL,
+    Event,
+    camera,
     drive,
     mask_frame,
     pack,
@@ -432,3 +434,27 @@ def test_configuration_reaches_the_pipeline(tmp_path: Path) -> None:
     bag = write_mcap(tmp_path / 'a.mcap', drive(4))
     config = load_config(sets=['sync.max_skew_ms=5', 'sync.thermal_offset_ms=-8'])
     assert run(bag, tmp_path / 'out', config=config).report['modes'] == {'FUSED': 4}
+
+
+POSE = 'registration.t_rgb_thermal=[1,0,0,0.05, 0,1,0,0, 0,0,1,0, 0,0,0,1]'
+
+
+def test_camera_models_that_come_after_the_first_images_are_used_for_them(
+    tmp_path: Path,
+) -> None:
+    events = drive(4, infos=False, masks=False)
+    last = events[-1].received_ns
+    for name in ('rgb', 'thermal'):
+        events.append(Event(f'/{name}/camera_info', last, START_NS, camera(name)))
+    bag = write_mcap(tmp_path / 'a.mcap', events)
+    result = run(bag, tmp_path / 'out', config=load_config(sets=[POSE]))
+    assert result.exit_code == 0
+    assert result.report['modes'] == {'FUSED': 4}
+
+
+@pytest.mark.parametrize('name', ['rgb', 'thermal'])
+def test_an_injected_wrong_encoding_is_survived(name: str, tmp_path: Path) -> None:
+    bag = write_mcap(tmp_path / 'a.mcap', drive(8))
+    result = run(bag, tmp_path / 'out', inject=[f'wrong_encoding:{name}@0.25+0.2'])
+    assert result.exit_code == 0
+    assert result.report['modes']['FUSED'] >= 5

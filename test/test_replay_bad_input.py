@@ -286,6 +286,15 @@ def test_k_zero_is_refused_where_it_is_needed(tmp_path: Path) -> None:
     assert any('/rgb/camera_info' in note for note in fine.report['notes'])
 
 
+def test_camchain_that_cannot_be_read(tmp_path: Path) -> None:
+    bag = write_mcap(tmp_path / 'a.mcap', drive(2))
+    path = tmp_path / 'no.yaml'
+    config = load_config(sets=[f'registration.camchain={path}'])
+    error = refused('cannot be read', bag, tmp_path / 'out', config=config)
+    assert str(path) in error
+    assert 'registration.camchain' in error
+
+
 def test_no_output_is_no_data(tmp_path: Path) -> None:
     bag = write_mcap(tmp_path / 'a.mcap', drive(4, masks=False))
     config = load_config(sets=['sync.max_skew_ms=1', 'fallback.policy=drop'])
