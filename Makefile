@@ -7,6 +7,8 @@ PYTHON ?= python3
 DEMO_OUT ?= demo
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
+# One torch thread in each of two workers: threads that wait for each other spin.
+TEST_WORKERS ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -23,7 +25,7 @@ demo: .venv-demo/installed
 	.venv-demo/bin/vif-perception demo --out $(DEMO_OUT) $(DEMO_ARGS)
 
 test: .venv-test/installed
-	.venv-test/bin/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 .venv-test/bin/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS)
 
 lint: .venv-test/installed
 	.venv-test/bin/python -m ruff check .
