@@ -61,8 +61,8 @@ setup(
         'entities': ['simplemma>=1'],
         'train': ['torchvision>=0.19'],
         'test': [
-            'hypothesis>=6.100', 'mypy>=1.11', 'pytest>=8', 'pytest-xdist>=3.5', 'ruff>=0.6', 'scikit-image>=0.22',
-            'setuptools>=70.1', 'torchmetrics>=1.4',
+            'hypothesis>=6.100', 'mypy>=1.11', 'pytest>=8', 'pytest-xdist>=3.5', 'ruff>=0.6',
+            'scikit-image>=0.22', 'setuptools>=70.1', 'torchmetrics>=1.4',
         ],
     },
     entry_points=(HERE / 'entry_points.txt').read_text(encoding='utf-8'),
