@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'vif_perception'
 
 #: Modules beside the rooms: what everyone may know, and whom they may know.
-GROUND = {'errors', 'types', 'labels', 'config', 'resources'}
+GROUND = {'errors', 'types', 'labels', 'config', 'resources', 'yaml_text'}
 #: room -> rooms it may import; arrows point down only.
 ROOMS = {
     'sensing': GROUND,
@@ -31,8 +31,8 @@ ROOMS = {
                      'entities', 'training', 'replay'},
 }
 GROUND_KNOWS = {
-    'errors': set(), 'types': set(), 'labels': {'types'}, 'config': {'errors'},
-    'resources': {'errors'},
+    'errors': set(), 'types': set(), 'labels': {'types'}, 'resources': {'errors'},
+    'yaml_text': {'errors'}, 'config': {'errors', 'yaml_text'},
 }
 BELOW_THE_DOORS = ('sensing', 'sync', 'models', 'inference', 'pipeline', 'sim')
 TRANSPORTS_AND_SCREENS = {

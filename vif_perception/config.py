@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vif_perception.errors import InputError
+from vif_perception.yaml_text import brief, parse_yaml
 
 
 class _Group(BaseModel):
@@ -219,11 +219,10 @@ def _accepted(info: Any) -> str:
 
 def _read_yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding='utf-8'))
+        text = path.read_text(encoding='utf-8')
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f'cannot be read ({error})', where=str(path)) from None
-    except yaml.YAMLError as error:
-        raise InputError(f'is not YAML: {error}', where=str(path)) from None
+    return parse_yaml(text, str(path))
 
 
 def _parameters(document: Any, where: str) -> dict[str, Any]:
@@ -248,10 +247,8 @@ def _override(item: str) -> dict[str, Any]:
     key, equals, text = item.partition('=')
     if not equals or not key.strip():
         raise InputError(f'{item!r} is not an override', where='--set', accepted='key=value')
-    try:
-        return _nest(key.strip(), yaml.safe_load(text) if text.strip() else '')
-    except yaml.YAMLError as error:
-        raise InputError(f'value of {key} is not YAML: {error}', where='--set') from None
+    value = parse_yaml(text, f'--set, value of {key.strip()}') if text.strip() else ''
+    return _nest(key.strip(), value)
 
 
 def _nest(key: str, value: Any) -> dict[str, Any]:
@@ -279,7 +276,7 @@ def _explain(error: ValidationError, where: str) -> InputError:
             remedy=f'did you mean {close!r}?' if close else 'remove the key',
         )
     accepted = known[key][0] if key in known else ''
-    value = '' if first['type'] == 'value_error' else f' (got {first["input"]!r})'
+    value = '' if first['type'] == 'value_error' else f' (got {brief(first["input"])})'
     remedy = f'the default is {known[key][1]!r}' if key in known else ''
     return InputError(
         f'{key or "configuration"}: {first["msg"]}{value}',

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vif_perception.errors import InputError
 from vif_perception.types import Mode
+from vif_perception.yaml_text import brief, parse_yaml
 
 #: What can have a threshold. Names of classes, stages, causes and methods come from the run.
 KEYS = (
@@ -67,14 +66,13 @@ def load_gates(path: Path) -> list[Gate]:
     """
     where = str(path)
     try:
-        document = yaml.safe_load(path.read_text(encoding='utf-8'))
+        text = path.read_text(encoding='utf-8')
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f'cannot be read ({error})', where=where) from None
-    except yaml.YAMLError as error:
-        raise InputError(f'is not YAML: {error}', where=where) from None
+    document = parse_yaml(text, where)
     if not isinstance(document, Mapping) or not document:
         raise InputError(
-            f'holds {document!r:.80}', where=where,
+            f'holds {brief(document)}', where=where,
             accepted='a mapping such as {frames.pairs: {min: 20}}',
         )
     gates = list(_flatten(document, '', where))
@@ -103,7 +101,7 @@ def _flatten(node: Mapping[Any, Any], prefix: str, where: str) -> Iterator[Gate]
         key = f'{prefix}{name}'
         if not isinstance(value, Mapping) or not value:
             raise InputError(
-                f'{key} is {value!r:.80}', where=where, accepted='{min: N}, {max: N} or both'
+                f'{key} is {brief(value)}', where=where, accepted='{min: N}, {max: N} or both'
             )
         if set(value) <= set(_SIGNS):
             _known(key, where)
@@ -112,9 +110,11 @@ def _flatten(node: Mapping[Any, Any], prefix: str, where: str) -> Iterator[Gate]
                     not math.isfinite(limit)
                 ):
                     raise InputError(
-                        f'{key}.{bound} is {limit!r:.80}', where=where, accepted='a number'
+                        f'{key}.{bound} is {brief(limit)}', where=where, accepted='a number'
                     )
                 yield Gate(key, bound, limit)
+        elif key.count('.') > 3:  # deeper than any key, or a document that holds itself
+            _known(key, where)
         else:
             yield from _flatten(value, f'{key}.', where)
 

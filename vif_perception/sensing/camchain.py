@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import yaml
 
 from vif_perception.errors import InputError
 from vif_perception.sensing.camera_info import camera_model, require_rigid
 from vif_perception.types import CameraModel
+from vif_perception.yaml_text import brief, parse_yaml
 
 _THERMAL_WORDS = (
     'thermal', 'boson', 'lepton', 'lwir', 'flir', 'infrared', 'optris', 'tau2', 'seek', 'temp',
@@ -84,10 +84,7 @@ def parse_camchain(text: str, where: str) -> Camchain:
         InputError: not YAML, fewer than two cameras, missing or wrong entries, a projection
             other than pinhole or a distortion other than radtan or none.
     """
-    try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f'is not YAML: {error}', where=where) from None
+    document = parse_yaml(text, where)
     chain = document if isinstance(document, Mapping) else {}
     names = [f'cam{index}' for index in range(len(chain)) if f'cam{index}' in chain]
     if len(names) < 2 or names != [f'cam{index}' for index in range(len(names))]:
@@ -149,7 +146,7 @@ class _Entry:
             numbers = np.array(())
         if numbers.shape != shape or not np.isfinite(numbers).all():
             raise InputError(
-                f'{key} is {self._fields.get(key)!r}', where=self._where,
+                f'{key} is {brief(self._fields.get(key))}', where=self._where,
                 accepted=' x '.join(map(str, shape)) + ' numbers',
             )
         return numbers
