@@ -24,7 +24,9 @@ class InputError(ValueError):
             text += f'; accepted: {self.accepted}'
         if self.remedy:
             text += f'; remedy: {self.remedy}'
-        return ' '.join(text.split())  # always one line, also when a library's words had several
+        line = ' '.join(text.split())  # also when a library's words had several lines
+        # names in a recording may hold what a terminal obeys or UTF-8 cannot say
+        return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
     def at(self, where: str) -> 'InputError':
         """Return the same error with the place filled in by the caller that knows it."""

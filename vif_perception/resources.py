@@ -45,7 +45,11 @@ def weights_file(name: str) -> Path:
     Raises:
         InputError: there are no such weights.
     """
-    return _find(_PACKAGE / 'weights', name, '.safetensors')
+    return _find(
+        _PACKAGE / 'weights', name, '.safetensors',
+        remedy='choose one of these by model.name and model.preset, or give a trained file of '
+        'your own as model.weights',
+    )
 
 
 def _folder(source: str) -> Path:
@@ -56,7 +60,7 @@ def _folder(source: str) -> Path:
     return installed
 
 
-def _find(folder: Path, name: str, suffix: str) -> Path:
+def _find(folder: Path, name: str, suffix: str, remedy: str = '') -> Path:
     path = folder / f'{name}{suffix}'
     if re.fullmatch(r'\w[\w.-]*(/\w[\w.-]*)*', name) and path.is_file():
         return path
@@ -67,4 +71,5 @@ def _find(folder: Path, name: str, suffix: str) -> Path:
     raise InputError(
         f'{name!r} is not among the packaged {suffix} files', where=folder.name,
         accepted=', '.join(found) or 'none: the installation is incomplete',
+        remedy=remedy,
     )

@@ -63,6 +63,11 @@ def progress(title: str) -> Iterator[Callable[[int, float], None]]:
         yield advance
 
 
+def say(text: str) -> None:
+    """Print one line on stdout; names of files come out as they are, also when not UTF-8."""
+    typer.echo(text.encode('utf-8', 'surrogateescape'))
+
+
 def complain(text: str) -> None:
     """Print one line on stderr."""
-    typer.echo(text, err=True)
+    typer.echo(text.encode('utf-8', 'surrogateescape'), err=True)

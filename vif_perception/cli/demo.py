@@ -21,7 +21,9 @@ def demo(
     out: Annotated[Path, typer.Option('--out', '-o', metavar='DIR', help='Where it goes.')] = Path(
         'demo'
     ),
-    seconds: Annotated[float, typer.Option(min=0.1, help='Length of the drive.')] = 6.0,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, max=86_400, help='Length of the drive.')
+    ] = 6.0,
     seed: Annotated[int, typer.Option(help='Decides the street.')] = 0,
     time_of_day: Annotated[
         TimeOfDay, typer.Option(help='cycle fades from day to night and back.')
@@ -41,10 +43,10 @@ def demo(
     frames = max(1, round(seconds * RATE_HZ))
     bag = out / 'drive.mcap'
     rig = make_rig(seed=seed, rate=RATE_HZ, time_of_day=time_of_day, faults=faults)
-    typer.echo(f'Simulating {frames} frames of a drive into {bag}; faults: {", ".join(faults)}')
+    console.say(f'Simulating {frames} frames of a drive into {bag}; faults: {", ".join(faults)}')
     with console.progress('simulating') as progress:
         config = record_drive(rig, frames, bag, progress=progress)
-    typer.echo(f'Replaying it:\n  vif-perception replay {bag} --config {config} --out {out}')
+    console.say(f'Replaying it:\n  vif-perception replay {bag} --config {config} --out {out}')
     run(ReplayOptions(bags=[bag], out=out, config=load_config(config)))
     if show:
         webbrowser.open((out / 'report.html').resolve().as_uri())

@@ -62,7 +62,8 @@ def replay(
     inject: Annotated[
         list[str] | None,
         typer.Option(
-            metavar='FAULT', help='Let a camera fail, e.g. drop:thermal:0.1; repeatable; see sim.'
+            metavar='FAULT',
+            help='Let a camera fail, e.g. drop:thermal:0.1; repeatable; see `sim --help`.',
         ),
     ] = None,
     sets: Sets = None,
@@ -109,8 +110,8 @@ def run(options: ReplayOptions) -> None:
         console.complain(f'error: {result.report["error"]}')
         console.complain(f'what was processed is in {result.out}')
     else:
-        typer.echo(f'Report: {result.out / "report.html"}')
-        typer.echo(f'Result bag, for Foxglove: {result.out / "result.mcap"}')
+        console.say(f'Report: {result.out / "report.html"}')
+        console.say(f'Result bag, for Foxglove: {result.out / "result.mcap"}')
     if result.exit_code:
         raise typer.Exit(result.exit_code)
 
@@ -129,7 +130,7 @@ def _show(report: dict[str, Any]) -> None:
             )
         console.show(gates)
     for note in report['notes']:
-        typer.echo(f'note: {note}')
+        console.say(f'note: {note}')
 
 
 def _summary(report: dict[str, Any]) -> list[tuple[str, str]]:

@@ -28,10 +28,13 @@ def sim(
         Path, typer.Option('--out', '-o', help='Bag to write; its configuration goes beside it.')
     ] = Path('drive.mcap'),
     seconds: Annotated[
-        float | None, typer.Option(min=0.01, help='Length of the drive.', show_default='10')
+        float | None, typer.Option(
+            min=0.01, max=86_400, help='Length of the drive.', show_default='10'
+        ),
     ] = None,
     frames: Annotated[
-        int | None, typer.Option(min=1, help='Length in RGB frames, in place of --seconds.')
+        int | None,
+        typer.Option(min=1, max=10_000_000, help='Length in RGB frames, in place of --seconds.'),
     ] = None,
     rate: Annotated[float, typer.Option(help='Frames per second of both cameras.')] = 15.0,
     seed: Annotated[int, typer.Option(help='Decides the street; same seed, same bytes.')] = 0,
@@ -42,7 +45,9 @@ def sim(
         list[str] | None,
         typer.Option(
             metavar='NAME:CAMERA[:VALUE][@START[+DURATION]]',
-            help='Let a camera fail, e.g. freeze:thermal@3+1; may be given several times.',
+            help='Let a camera fail, e.g. freeze:thermal@3+1; repeatable. NAME: drop, freeze, '
+            'blank, late, reorder, clock_jump, wrong_encoding, gain_step; CAMERA: thermal, '
+            'rgb, both.',
         ),
     ] = None,
     size: Annotated[str, typer.Option(metavar='WxH', help='Size of the RGB images.')] = '640x480',
@@ -65,8 +70,8 @@ def sim(
     count = frames or max(1, round((10.0 if seconds is None else seconds) * rate))
     with console.progress('simulating') as progress:
         config = record_drive(rig, count, out, compressed=compressed, progress=progress)
-    typer.echo(f'{count} frames in {out}. Replay it:')
-    typer.echo(f'  vif-perception replay {out} --config {config}')
+    console.say(f'{count} frames in {out}. Replay it:')
+    console.say(f'  vif-perception replay {out} --config {config}')
 
 
 def make_rig(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -157,10 +158,12 @@ def open_source(paths: Sequence[Path], *, max_pixels: int = 1 << 24) -> Source:
 
 
 def _open(path: Path, max_pixels: int) -> list[Source]:
-    if not path.exists():
+    if not os.path.exists(path):  # also False for names too long and links in a circle
         raise InputError('does not exist', where=str(path), accepted=ACCEPTED)
     if path.is_file():
         return [_open_file(path)]
+    if not path.is_dir():
+        raise InputError('is neither a file nor a folder', where=str(path), accepted=ACCEPTED)
     if (path / 'metadata.yaml').is_file():
         try:
             return [RosbagSource(path)]

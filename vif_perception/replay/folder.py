@@ -8,6 +8,7 @@ the stamps; other names are put in order and played at RATE_HZ.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -28,14 +29,16 @@ _PLAIN = ('.png', '.jpg', '.jpeg')
 _CONVERTED = ('.webp', '.bmp', '.tif', '.tiff', '.pgm', '.ppm')
 #: 2001-09-09: shorter numbers are frame counts, not nanoseconds since 1970.
 MIN_STAMP_NS = 10**18
+#: 2038-01-19: the end of the 32 bit that a message has for the seconds.
+END_STAMP_NS = 2**31 * 10**9
 
 
 def image_folders(path: Path) -> dict[str, list[Path]]:
     """Return {topic: image files in order of name} of the subfolders, or of the folder itself."""
     folders = [entry for entry in sorted(path.iterdir()) if entry.is_dir()]
-    found = {f'/{folder.name}': _images(folder) for folder in folders}
+    found = {_topic(folder): _images(folder) for folder in folders}
     found = {topic: files for topic, files in found.items() if files}
-    return found or ({f'/{path.name}': _images(path)} if _images(path) else {})
+    return found or ({_topic(path): _images(path)} if _images(path) else {})
 
 
 class FolderSource(Source):
@@ -100,7 +103,12 @@ class FolderSource(Source):
 
 def is_stamp(name: str) -> bool:
     """Tell whether a file name without suffix is a stamp in ns since 1970."""
-    return name.isdecimal() and int(name) >= MIN_STAMP_NS
+    return name.isdecimal() and MIN_STAMP_NS <= int(name) < END_STAMP_NS
+
+
+def _topic(folder: Path) -> str:
+    """Return a topic's name; names that are not UTF-8 cannot stand in a message."""
+    return '/' + os.fsencode(folder.name).decode('utf-8', 'backslashreplace')
 
 
 def _images(folder: Path) -> list[Path]:

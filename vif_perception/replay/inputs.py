@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,7 @@ def truth_folder(source: Source, truth: str | None) -> Path | None:
     """Return the folder that ``--truth`` names, None when it names a topic or nothing."""
     if truth is None or truth == NONE or truth in source.topics():
         return None
-    folder = Path(truth)
-    return folder if folder.is_dir() else None
+    return Path(truth) if os.path.isdir(truth) else None  # also of what can be no name: False
 
 
 def open_truth(

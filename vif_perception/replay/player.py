@@ -87,10 +87,11 @@ class Player:
                 self._take(message)
                 self._note(self.pipeline.explain(self.now_ns))
             elif not self._after_limit(message):
-                return
+                break
             self._report_progress()
         if self._full_ns is None:
             self._finish()
+        self._note(self._stuck_stamps())
         if self._damage:
             raise self._damage
         if self._unusable:
@@ -121,7 +122,8 @@ class Player:
         started = _clock()
         try:
             frame = decode_frame(message, camera, self._options.config.limits.max_pixels)
-        except InputError as error:
+        except InputError as problem:
+            error = self._placed(problem, message)
             self.pipeline.refuse(camera, error, message.received_ns)
             self._unusable = self._unusable or error
             if reference and self._truth is not None:
@@ -135,6 +137,15 @@ class Player:
         else:
             for arrival in self._injector.apply(camera, frame, message.received_ns):
                 self._offer(*arrival)
+
+    def _placed(self, error: InputError, message: Message) -> InputError:
+        """Return the error of a message with the file, or the second, where it is found."""
+        seconds = (message.received_ns - self._source.start_ns) / 1e9
+        place = self._source.names.get(message.received_ns, f'{seconds:.3f} s')
+        return InputError(
+            error.what, where=f'{message.topic} at {place}', accepted=error.accepted,
+            remedy=error.remedy,
+        )
 
     def _offer(self, camera: Camera, frame: Frame, received_ns: int) -> None:
         self._emit(self.pipeline.offer(camera, frame, received_ns))
@@ -181,6 +192,17 @@ class Player:
     def _explain(self) -> None:
         self._note(self.pipeline.explain(self.now_ns))
         self._note(self.pipeline.health(self.now_ns).reason)
+
+    def _stuck_stamps(self) -> str:
+        """Say it when most frames were left out because their stamps do not go on."""
+        drops = self.pipeline.health(self.now_ns).drops
+        left_out = drops.get('duplicate_stamp', 0) + drops.get('out_of_order', 0)
+        if 2 * left_out <= sum(self._outputs.tally.frames.values()):
+            return ''
+        return (
+            f'stamps do not go on: {left_out} frames were left out because theirs was not newer '
+            'than the one before; does the driver set header.stamp?'
+        )
 
     def _note(self, text: str) -> None:
         """Remember what is worth knowing; each kind (up to the first colon) once."""

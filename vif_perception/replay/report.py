@@ -90,7 +90,9 @@ def write_report(path: Path, report: Mapping[str, Any]) -> None:
     """
     beside = path.with_name(f'{path.name}.part')
     try:
-        beside.write_text(json_text(report, indent=1) + '\n', encoding='utf-8')
+        # a file name that is not UTF-8 becomes a JSON escape; os.fsencode makes it whole again
+        text = json_text(report, indent=1) + '\n'
+        beside.write_text(text, encoding='utf-8', errors='backslashreplace')
         os.replace(beside, path)
     except OSError as error:
         beside.unlink(missing_ok=True)

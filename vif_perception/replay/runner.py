@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -112,7 +113,13 @@ def _run(
     started = time.perf_counter()
     error, interrupted = _play(player, outputs)
     _count(report, player, outputs, time.perf_counter() - started)
-    _score(report, outputs)
+    with suppress(InputError):  # a full disk is told below
+        write_report(options.out / 'report.json', report)  # still 'failed': scores take a while
+    if not interrupted:  # who wants to stop does not wait for them
+        try:
+            _score_fusion(report, outputs)
+        except KeyboardInterrupt:
+            error, interrupted = error or 'interrupted, no fusion metrics', True
     result = _conclude(options.out, report, outputs, gates, error)
     if interrupted:
         raise KeyboardInterrupt
@@ -150,6 +157,7 @@ def _count(
         frames={**tally.frames, 'pairs': health.pairs, 'partials': health.partials},
         drops=dict(sorted(health.drops.items())),
         notes=player.notes,
+        segmentation=outputs.segmentation(),
         speed={
             'elapsed_s': round(elapsed_s, 3),
             'outputs_per_s': round(tally.outputs / max(elapsed_s, 1e-9), 2),
@@ -157,8 +165,7 @@ def _count(
     )
 
 
-def _score(report: dict[str, Any], outputs: Outputs) -> None:
-    report['segmentation'] = outputs.segmentation()
+def _score_fusion(report: dict[str, Any], outputs: Outputs) -> None:
     try:
         report['fusion'] = outputs.fusion.compute()
     except InputError as problem:
@@ -206,9 +213,10 @@ def _write_page(path: Path, report: dict[str, Any], outputs: Outputs) -> None:
 def _prepare(options: ReplayOptions, report: dict[str, Any]) -> None:
     """Make the folder, take away older results, write the report that says failed."""
     out = options.out
-    taken = {out.resolve(), *(out.resolve() / name for name in RESULTS)}
+    # not Path.resolve, which raises on links in a circle; mkdir below says what is wrong
+    taken = {os.path.realpath(path) for path in (out, *(out / name for name in RESULTS))}
     for bag in options.bags:
-        if Path(bag).resolve() in taken:
+        if os.path.realpath(bag) in taken:
             raise InputError(
                 f'the results would overwrite the recording {bag}', where=f'--out {out}',
                 accepted='another folder',
