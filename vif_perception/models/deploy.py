@@ -36,7 +36,7 @@ class Deployed(nn.Module):
         self.precision = precision
         self.scale = 1.0 / temperature
         self.stride = int(network.stride)  # type: ignore[arg-type]
-        self.register_buffer('luma', torch.tensor(LUMA).view(1, 3, 1, 1))
+        self.register_buffer('luma', torch.tensor(LUMA) / 255)
 
     def forward(
         self, rgb: Tensor, thermal: Tensor, window: Tensor, present: Tensor,
@@ -57,25 +57,27 @@ class Deployed(nn.Module):
             fused H x W x 3 uint8, mask H x W uint8, confidence H x W uint8
             (round(255 * max softmax)), entity scores K float32 0..1.
         """
-        color = rgb.permute(2, 0, 1).unsqueeze(0).float().div_(255)
+        color = _warp(rgb * present[0], rgb_grid)
         low, high = window[0], window[1]
-        heat = ((thermal.float() - low) / (high - low)).clamp_(0, 1)[None, None]
+        heat = ((thermal.float() - low) / (high - low)).clamp_(0, 1)
         if thermal.is_floating_point():
             heat = torch.nan_to_num(heat)
-        color, rgb_seen = _warp(color, rgb_grid)
-        heat, thermal_seen = _warp(heat, thermal_grid)
-        height, width = color.shape[-2:] if rgb_grid is None else rgb_grid.shape[:2]
-        flags = present.view(1, 2)
-        padded = self._padded(color), self._padded(heat)
-        y = (padded[0] * self.luma).sum(1, keepdim=True)
-        network_rgb = padded[0].to(self.precision, memory_format=torch.channels_last)
-        prediction: Prediction = self.network(network_rgb, y, padded[1], flags)
-        fused_y = prediction.fused_y[..., :height, :width]
-        fused = _fused_color(
-            color, heat, y[..., :height, :width], fused_y, flags, rgb_seen, thermal_seen
+        heat = _warp(heat[..., None], thermal_grid)[..., 0]
+        y = color @ self.luma
+        height, width = y.shape
+        network_rgb = (color.to(self.precision) * (1 / 255)).permute(2, 0, 1).unsqueeze(0)
+        prediction: Prediction = self.network(
+            self._padded(network_rgb), self._padded(y[None, None]),
+            self._padded(heat[None, None]), present.view(1, 2),
         )
+        fused_y = prediction.fused_y[0, 0, :height, :width]
+        fused_y = torch.where(_unseen(rgb_grid, rgb) & (present[1] > 0), heat, fused_y)
+        fused_y = torch.where(_unseen(thermal_grid, thermal) & (present[0] > 0), y, fused_y)
+        # Adding the change of luma to all colours leaves chroma alone.
+        fused = (color + (255 * (fused_y - y)).unsqueeze(-1)).round_().clamp_(0, 255)
         mask, confidence = self._mask(prediction.logits, height, width)
-        return fused, mask, confidence, torch.sigmoid(prediction.entity_logits[0].float())
+        entities = torch.sigmoid(prediction.entity_logits[0].float())
+        return fused.to(torch.uint8).contiguous(), mask, confidence, entities
 
     def _padded(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]
@@ -98,27 +100,26 @@ class Deployed(nn.Module):
         return full[0].contiguous(), full[1].contiguous()
 
 
-def _warp(image: Tensor, grid: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Sample (1, C, h, w) at an H x W x 2 pixel grid; also say where the image has pixels."""
+def _warp(image: Tensor, grid: Tensor | None) -> Tensor:
+    """Sample an h x w x C float image at an H x W x 2 px grid; 0 where it has no pixels."""
     if grid is None:
-        return image, None
-    height, width = image.shape[-2:]
-    span = torch.tensor([max(width - 1, 1), max(height - 1, 1)], dtype=torch.float32)
-    unit = grid * (2 / span.to(grid.device)) - 1
+        return image
     warped = F.grid_sample(
-        image, unit[None], mode='bilinear', padding_mode='zeros', align_corners=True
+        image.permute(2, 0, 1)[None], _unit(grid, image)[None], mode='bilinear',
+        padding_mode='zeros', align_corners=True,
     )
-    return warped, (unit.abs() <= 1).all(-1)[None, None]
+    return warped[0].permute(1, 2, 0)
 
 
-def _fused_color(
-    color: Tensor, heat: Tensor, y: Tensor, fused_y: Tensor, flags: Tensor,
-    rgb_seen: Tensor | None, thermal_seen: Tensor | None,
-) -> Tensor:
-    """Add the change of luma to the colours: in YCbCr terms chroma is left alone."""
-    if thermal_seen is not None:
-        fused_y = torch.where(thermal_seen | (flags[0, 0] == 0), fused_y, y)
-    if rgb_seen is not None:
-        fused_y = torch.where(rgb_seen | (flags[0, 1] == 0), fused_y, heat)
-    fused = color.mul_(flags[0, 0]).add_(fused_y - y * flags[0, 0])
-    return fused.mul_(255).round_().clamp_(0, 255).to(torch.uint8)[0].permute(1, 2, 0).contiguous()
+def _unseen(grid: Tensor | None, image: Tensor) -> Tensor:
+    """H x W (or one) flags: reference pixels that lie outside the image."""
+    if grid is None:
+        return torch.zeros((), dtype=torch.bool, device=image.device)
+    return (_unit(grid, image).abs() > 1).any(-1)
+
+
+def _unit(grid: Tensor, image: Tensor) -> Tensor:
+    """Pixel positions in an h x w (x C) image to -1..1."""
+    height, width = image.shape[:2]
+    span = torch.tensor([max(width - 1, 1), max(height - 1, 1)], dtype=torch.float32)
+    return grid * (2 / span.to(grid.device)) - 1

@@ -168,7 +168,8 @@ class FusionHead(nn.Module):
 
     def forward(self, y: Tensor, thermal: Tensor, features: Tensor, present: Tensor) -> Tensor:
         """Return fused luma (N, 1, H, W) from luma and thermal (N, 1, H, W), all 0..1."""
-        cells = F.pixel_unshuffle(torch.cat([y, thermal], 1), self.cell).to(features.dtype)
+        both_images = torch.cat([y, thermal], 1).to(features.dtype)
+        cells = F.pixel_unshuffle(both_images, self.cell)
         cells = cells.contiguous(memory_format=torch.channels_last)
         out = self.out(self.mix(self.reduce(torch.cat([cells, features], 1))))
         weight, residual = F.pixel_shuffle(out, self.cell).to(y.dtype).split(1, 1)
