@@ -231,6 +231,18 @@ def test_stamps_that_stand_still_are_named(tmp_path: Path) -> None:
     assert run(write_mcap(tmp_path / 'b.mcap', fine), tmp_path / 'out').report['notes'] == []
 
 
+@pytest.mark.parametrize(('frames', 'notes'), [(2, 1), (0, 0)])
+def test_pictures_too_large_for_the_metrics_are_not_scored(
+    frames: int, notes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('vif_perception.replay.fusion_sample.MAX_PIXELS', 64 * 48 - 1)
+    bag = write_mcap(tmp_path / 'a.mcap', drive(2))
+    result = run(bag, tmp_path / 'out', fusion_frames=frames)
+    assert (result.exit_code, result.report['fusion']) == (0, None)
+    said = [note for note in result.report['notes'] if 'images of 64x48 px' in note]
+    assert len(said) == notes
+
+
 def test_html_in_names_stays_text(tmp_path: Path) -> None:
     topic = '/rgb/</script><script>alert(1)</script>/{{7*7}}'
     events = [e._replace(topic=topic) if e.topic == RGB else e for e in drive(2, masks=False)]

@@ -7,10 +7,10 @@ import threading
 
 import numpy as np
 import pytest
-from fakes import FakeEngine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakes import FakeEngine
 from vif_perception.config import Config
 from vif_perception.errors import InputError
 from vif_perception.pipeline import Pipeline

@@ -97,8 +97,8 @@ def test_class_list_that_does_not_fit_shows_both_shapes(saved):
     [
         ({'preset': 'xxl'}, 'unknown network'),
         ({'colors': [[0, 0, 0]]}, '1 colours for 9 classes'),
-        ({'sha256': 'short'}, 'is not a card'),
-        ({'surprise': 1}, 'is not a card'),
+        ({'sha256': 'short'}, 'is not a card: sha256: '),
+        ({'surprise': 1}, 'is not a card: surprise: [^[]*$'),
         ({'temperature': 0}, 'is not a card'),
     ],
 )
@@ -108,8 +108,9 @@ def test_bad_cards(saved, changes, message):
         load_network(saved)
 
 
-def test_card_that_is_not_json(saved):
-    saved.with_suffix('.json').write_text('{')
+@pytest.mark.parametrize('text', ['', '{', '[]', '[' * 100_000])
+def test_card_that_is_not_json(saved, text):
+    saved.with_suffix('.json').write_text(text)
     with pytest.raises(InputError, match='is not a card'):
         load_network(saved)
 

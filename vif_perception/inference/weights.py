@@ -66,7 +66,10 @@ def load_network(path: Path) -> tuple[nn.Module, Card]:
     try:
         tensors = load(content)
     except SafetensorError as error:
-        raise InputError(f'is not safetensors ({error})', where=str(path)) from None
+        raise InputError(
+            f'is not safetensors ({error})', where=str(path),
+            accepted='the .safetensors file that the training wrote', remedy='copy it again',
+        ) from None
     network = build(
         card.network, card.preset, classes=len(card.classes), entities=len(card.entities)
     )
@@ -86,9 +89,14 @@ def read_card(path: Path) -> Card:
         card = Card.model_validate(json.loads(path.read_text(encoding='utf-8')))
     except OSError as error:
         raise InputError(f'cannot be read ({error})', where=str(path), remedy=remedy) from None
-    except (ValueError, ValidationError) as error:
-        first = str(error).replace('\n', ' ')[:300]
-        raise InputError(f'is not a card: {first}', where=str(path), remedy=remedy) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = '.'.join(map(str, first['loc'])) or 'the document'
+        raise InputError(
+            f'is not a card: {key}: {first["msg"]}', where=str(path), remedy=remedy
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f'is not a card: {error}', where=str(path), remedy=remedy) from None
     if len(card.colors) != len(card.classes):
         raise InputError(
             f'{len(card.colors)} colours for {len(card.classes)} classes', where=str(path)

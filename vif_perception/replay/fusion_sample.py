@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vif_perception.errors import InputError
 from vif_perception.replay.aligned import View
 
 METHOD = 'vif_perception'
+#: Larger pictures are not scored: in double precision the metrics would take gigabytes.
+MAX_PIXELS = 1920 * 1080
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,14 @@ class FusionSample:
         self._stride = 1
         self._count = 0
         self._kept: dict[int, _Kept] = {}
+        self._too_large = ''
 
     def add(self, fused: np.ndarray, view: View) -> None:
         """Offer one output made from both cameras; ``fused`` is HxWx3 uint8 rgb8."""
+        height, width = fused.shape[:2]
+        if height * width > MAX_PIXELS:
+            self._too_large = f'{width}x{height}'
+            return
         place, self._count = self._count, self._count + 1
         if not self._most or place % self._stride:
             return
@@ -52,8 +60,13 @@ class FusionSample:
         The thermal picture is what the network saw: the same window, the same warp.
 
         Raises:
-            InputError: the images are too small for the metrics.
+            InputError: the images are too small for the metrics, or all larger than MAX_PIXELS.
         """
+        if not self._kept and self._most and self._too_large:
+            raise InputError(
+                f'images of {self._too_large} px', accepted=f'at most {MAX_PIXELS} px',
+                remedy='reduce the images, or switch the metrics off by --fusion-frames 0',
+            )
         if not self._kept:
             return None
         import torch
