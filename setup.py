@@ -45,13 +45,13 @@ setup(
     install_requires=[
         'jinja2>=3.1',
         'markupsafe>=2.1',
-        'mcap>=1.1',
+        'mcap>=1.2.1',
         'numpy>=1.24',
         'pillow>=9.4',
         'pydantic>=2',
         'pyyaml>=6',
         'rich>=13',
-        'rosbags>=0.10',
+        'rosbags>=0.11.7',
         'safetensors>=0.4',
         'torch>=2.4',  # never pinned here: Jetson and CUDA machines bring their own
         'typer>=0.20',
@@ -62,7 +62,7 @@ setup(
         'train': ['torchvision>=0.19'],
         'test': [
             'hypothesis>=6.100', 'mypy>=1.11', 'pytest>=8', 'pytest-xdist>=3.5', 'ruff>=0.6',
-            'scikit-image>=0.22', 'setuptools>=70.1', 'torchmetrics>=1.4',
+            'scikit-image>=0.22', 'setuptools>=70.1', 'simplemma>=1', 'torchmetrics>=1.4',
         ],
     },
     entry_points=(HERE / 'entry_points.txt').read_text(encoding='utf-8'),
