@@ -80,14 +80,15 @@ def _warp(picture: np.ndarray, grid: np.ndarray | None) -> np.ndarray:
     """Sample bilinearly at a grid as in Calibration; black where it leaves the picture."""
     if grid is None:
         return np.ascontiguousarray(picture)
+    import torch
+
     height, width = picture.shape[:2]
-    x, y = np.clip(grid[..., 0], 0, width - 1), np.clip(grid[..., 1], 0, height - 1)
-    inside = np.asarray((x == grid[..., 0]) & (y == grid[..., 1]))
-    left, top = x.astype(np.intp), y.astype(np.intp)
-    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    across, down = x - left, y - top
-    if picture.ndim == 3:
-        across, down, inside = across[..., None], down[..., None], inside[..., None]
-    upper = picture[top, left] * (1 - across) + picture[top, right] * across
-    lower = picture[bottom, left] * (1 - across) + picture[bottom, right] * across
-    return np.rint((upper * (1 - down) + lower * down) * inside).astype(np.uint8)
+    span = np.array([max(width - 1, 1), max(height - 1, 1)], np.float32)
+    unit = torch.from_numpy(grid * (2 / span) - 1)
+    planes = torch.from_numpy(np.atleast_3d(picture).transpose(2, 0, 1).astype(np.float32))
+    warped = torch.nn.functional.grid_sample(
+        planes[None], unit[None], mode='bilinear', padding_mode='border', align_corners=True
+    )[0]
+    warped *= (unit.abs() <= 1).all(-1)
+    pixels = warped.round_().to(torch.uint8).permute(1, 2, 0).numpy()
+    return np.ascontiguousarray(pixels.reshape(*grid.shape[:2], *picture.shape[2:]))
