@@ -24,11 +24,10 @@ ROOMS = {
     'pipeline': GROUND | {'sensing', 'sync', 'inference'},
     'sim': GROUND | {'sensing'},
     'metrics': GROUND | {'models'},
-    'entities': {'errors'},
-    'training': GROUND | {'sensing', 'models', 'inference', 'sim', 'metrics', 'entities'},
+    'training': GROUND | {'sensing', 'models', 'inference', 'sim', 'metrics'},
     'replay': GROUND | {'sensing', 'sync', 'inference', 'pipeline', 'sim', 'metrics'},
     'cli': GROUND | {'sensing', 'sync', 'models', 'inference', 'pipeline', 'sim', 'metrics',
-                     'entities', 'training', 'replay'},
+                     'training', 'replay'},
 }
 GROUND_KNOWS = {
     'errors': set(), 'types': set(), 'labels': {'types'}, 'resources': {'errors'},
@@ -123,12 +122,14 @@ def test_the_synchroniser_is_pure_python() -> None:
 
 
 def test_entities_need_no_heavy_package_unless_a_model_is_given() -> None:
-    for path in modules('entities'):
+    for path in modules('training/entities'):
         extra = third_party(path) - {'numpy', 'PIL', 'simplemma'}
         assert not extra, f'{path.relative_to(ROOT)} imports {sorted(extra)}'
 
 
-@pytest.mark.parametrize('room', ['sensing', 'sync', 'models', 'pipeline', 'sim', 'entities'])
+@pytest.mark.parametrize(
+    'room', ['sensing', 'sync', 'models', 'pipeline', 'sim', 'training/entities']
+)
 def test_no_clock_below_the_doors(room: str) -> None:
     for path in modules(room):
         found = {name.partition('.')[0] for name in imports(path)} & {'time', 'datetime'}

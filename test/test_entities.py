@@ -14,37 +14,41 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from vif_perception.cli.main import app
-from vif_perception.entities.annotate import annotate_captions
-from vif_perception.entities.annotations import (
+from vif_perception.errors import InputError
+from vif_perception.training.entities.annotate import annotate_captions
+from vif_perception.training.entities.annotations import (
     Annotations,
     read_annotations,
     write_annotations,
 )
-from vif_perception.entities.captioning import caption_images
-from vif_perception.entities.captions import read_captions, write_captions
-from vif_perception.entities.controls import random_embeddings, random_entities, shuffled
-from vif_perception.entities.embeddings import (
+from vif_perception.training.entities.captioning import caption_images
+from vif_perception.training.entities.captions import read_captions, write_captions
+from vif_perception.training.entities.controls import random_embeddings, random_entities, shuffled
+from vif_perception.training.entities.embeddings import (
     WIDTH,
     clip_embeddings,
     hashed_embeddings,
     read_embeddings,
     write_embeddings,
 )
-from vif_perception.entities.extraction import (
+from vif_perception.training.entities.extraction import (
     ROAD_SCENES,
     Lexicon,
     entities_in_caption,
     simplemma_lemmatizer,
 )
-from vif_perception.entities.filtering import check_scores, override, vote
-from vif_perception.entities.from_labels import annotate_labels, as_truth, entities_in_mask
-from vif_perception.entities.vocabulary import (
+from vif_perception.training.entities.filtering import check_scores, override, vote
+from vif_perception.training.entities.from_labels import (
+    annotate_labels,
+    as_truth,
+    entities_in_mask,
+)
+from vif_perception.training.entities.vocabulary import (
     Vocabulary,
     build_vocabulary,
     read_vocabulary,
     write_vocabulary,
 )
-from vif_perception.errors import InputError
 
 NAMES = ('car', 'person', 'bike', 'road', 'tree')
 sets = st.lists(st.sets(st.sampled_from(NAMES)), min_size=1, max_size=9)

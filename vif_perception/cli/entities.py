@@ -10,7 +10,7 @@ import typer
 from vif_perception.errors import InputError
 
 if TYPE_CHECKING:
-    from vif_perception.entities.annotations import Annotations
+    from vif_perception.training.entities.annotations import Annotations
 
 
 def entities(
@@ -35,13 +35,13 @@ def entities(
     ] = None,
 ) -> None:
     """Write entities per image, their vocabulary and their text embeddings."""
-    from vif_perception.entities.annotations import write_annotations
-    from vif_perception.entities.embeddings import (
+    from vif_perception.training.entities.annotations import write_annotations
+    from vif_perception.training.entities.embeddings import (
         clip_embeddings,
         hashed_embeddings,
         write_embeddings,
     )
-    from vif_perception.entities.vocabulary import build_vocabulary, write_vocabulary
+    from vif_perception.training.entities.vocabulary import build_vocabulary, write_vocabulary
 
     if not name or Path(name).name != name:
         raise InputError(f'{name!r} is no name of a file', where='--set')
@@ -59,9 +59,9 @@ def entities(
 
 
 def _from_captions(path: Path, votes: int) -> Annotations:
-    from vif_perception.entities.annotate import annotate_captions
-    from vif_perception.entities.captions import read_captions
-    from vif_perception.entities.extraction import ROAD_SCENES, simplemma_lemmatizer
+    from vif_perception.training.entities.annotate import annotate_captions
+    from vif_perception.training.entities.captions import read_captions
+    from vif_perception.training.entities.extraction import ROAD_SCENES, simplemma_lemmatizer
 
     return annotate_captions(
         read_captions(path), ROAD_SCENES, simplemma_lemmatizer(), votes=votes
@@ -72,8 +72,8 @@ def _from_masks(folder: Path) -> Annotations:
     import numpy as np
     from PIL import Image
 
-    from vif_perception.entities.from_labels import annotate_labels, entities_in_mask
     from vif_perception.labels import MFNET
+    from vif_perception.training.entities.from_labels import annotate_labels, entities_in_mask
 
     found: dict[str, list[str]] = {}
     for path in sorted(folder.glob('*.png')):

@@ -1,1 +1,1 @@
-"""Training of the networks; never imported by the running robot."""
+"""Training of the networks, and the entities of data sets; never imported by the robot."""

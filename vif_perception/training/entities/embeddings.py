@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vif_perception.entities.local_model import load_local
-from vif_perception.entities.vocabulary import Vocabulary
 from vif_perception.errors import InputError
+from vif_perception.training.entities.local_model import load_local
+from vif_perception.training.entities.vocabulary import Vocabulary
 
 #: Length of a CLIP ViT-B/32 text embedding.
 WIDTH = 512

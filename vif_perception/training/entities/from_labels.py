@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from vif_perception.entities.annotations import Annotations
 from vif_perception.errors import InputError
+from vif_perception.training.entities.annotations import Annotations
 
 #: Smallest share of the pixels that counts as present: 0.05 %.
 LEAST_SHARE = 5e-4

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vif_perception.entities.annotations import Annotations
-from vif_perception.entities.jsonfile import read_object, write_object
 from vif_perception.errors import InputError
+from vif_perception.training.entities.annotations import Annotations
+from vif_perception.training.entities.jsonfile import read_object, write_object
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from vif_perception.entities.jsonfile import read_object, write_object
 from vif_perception.errors import InputError
+from vif_perception.training.entities.jsonfile import read_object, write_object
 
 Source = Literal['captions', 'mask-entities']
 Control = Literal['', 'shuffled', 'random']

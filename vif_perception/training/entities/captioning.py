@@ -8,8 +8,8 @@ from typing import Any
 
 from PIL import Image
 
-from vif_perception.entities.local_model import load_local, transformers_package
 from vif_perception.errors import InputError
+from vif_perception.training.entities.local_model import load_local, transformers_package
 
 PROMPT = 'List only the physically visible objects and surfaces in this image.'
 
@@ -18,7 +18,7 @@ def caption_images(
     folder: Path, images: Iterable[tuple[str, Sequence[Path]]], *, samples: int = 3,
     temperature: float = 0.7, seed: int = 0,
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield (id, captions) rows for :func:`~vif_perception.entities.captions.write_captions`.
+    """Yield (id, captions) rows for ``captions.write_captions``.
 
     Args:
         folder: an image-text-to-text model of transformers, e.g. BLIP-2, LLaVA, Qwen2-VL.

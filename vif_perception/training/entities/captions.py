@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vif_perception.entities.jsonfile import parse_object, read_text
 from vif_perception.errors import InputError
+from vif_perception.training.entities.jsonfile import parse_object, read_text
 
 #: id -> captions of all views and samples.
 Captions = Mapping[str, tuple[str, ...]]

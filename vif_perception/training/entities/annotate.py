@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vif_perception.entities.annotations import Annotations
-from vif_perception.entities.captions import Captions
-from vif_perception.entities.extraction import Lemmatizer, Lexicon, entities_in_caption
-from vif_perception.entities.filtering import Scored, check_scores, override, vote
+from vif_perception.training.entities.annotations import Annotations
+from vif_perception.training.entities.captions import Captions
+from vif_perception.training.entities.extraction import Lemmatizer, Lexicon, entities_in_caption
+from vif_perception.training.entities.filtering import Scored, check_scores, override, vote
 
 
 def annotate_captions(
@@ -20,7 +20,7 @@ def annotate_captions(
         captions: id -> captions; lexicon: nouns and what they stand for.
         votes: captions of an image that must agree on an entity.
         scores: image-text scores, id -> entity -> cosine, see
-            :func:`~vif_perception.entities.filtering.check_scores`.
+            :func:`~vif_perception.training.entities.filtering.check_scores`.
         truth: id -> entity -> whether labels show it; overrides captions and scores.
     """
     found: Mapping[str, Mapping[str, float]] = {

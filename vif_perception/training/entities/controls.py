@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from vif_perception.entities.annotations import Annotations
-from vif_perception.entities.embeddings import WIDTH
 from vif_perception.errors import InputError
+from vif_perception.training.entities.annotations import Annotations
+from vif_perception.training.entities.embeddings import WIDTH
 
 
 def shuffled(annotations: Annotations, seed: int) -> Annotations:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from vif_perception.entities import words
 from vif_perception.errors import InputError
+from vif_perception.training.entities import words
 
 #: Word in small letters -> its base form.
 Lemmatizer = Callable[[str], str]
