@@ -39,7 +39,7 @@ setup(
     packages=[*find_packages(include=[NAME, f'{NAME}.*']), *data],
     package_dir=data,
     package_data={
-        NAME: ['weights/*.safetensors', 'weights/*.json', 'replay/templates/*'],
+        NAME: ['weights/*.safetensors', 'weights/*.json', 'report/templates/*'],
         **{package: ['*.msg', '*.yaml'] for package in data},
     },
     install_requires=[

@@ -25,9 +25,10 @@ ROOMS = {
     'sim': GROUND | {'sensing'},
     'metrics': GROUND | {'models'},
     'training': GROUND | {'sensing', 'models', 'inference', 'sim', 'metrics'},
-    'replay': GROUND | {'sensing', 'sync', 'inference', 'pipeline', 'sim', 'metrics'},
+    'report': GROUND | {'sync', 'pipeline', 'metrics'},
+    'replay': GROUND | {'sensing', 'sync', 'inference', 'pipeline', 'sim', 'report'},
     'cli': GROUND | {'sensing', 'sync', 'models', 'inference', 'pipeline', 'sim', 'metrics',
-                     'training', 'replay'},
+                     'training', 'report', 'replay'},
 }
 GROUND_KNOWS = {
     'errors': set(), 'types': set(), 'labels': {'types'}, 'resources': {'errors'},
@@ -108,6 +109,12 @@ def test_rules_have_no_circles() -> None:
 def test_nothing_below_the_doors_knows_transports_or_screens(room: str) -> None:
     for path in modules(room):
         found = third_party(path) & TRANSPORTS_AND_SCREENS
+        assert not found, f'{path.relative_to(ROOT)} imports {sorted(found)}'
+
+
+def test_reports_need_no_transport() -> None:
+    for path in modules('report'):
+        found = third_party(path) & (TRANSPORTS_AND_SCREENS - {'jinja2'})
         assert not found, f'{path.relative_to(ROOT)} imports {sorted(found)}'
 
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from vif_perception.replay import summary
-from vif_perception.replay.charts import axis_marks, bars, clock, lanes, time_chart
-from vif_perception.replay.series import Series, reason_kind
+from vif_perception.report import summary
+from vif_perception.report.charts import axis_marks, bars, clock, lanes, time_chart
+from vif_perception.report.series import Series, reason_kind
 
 
 def rows(count, step_ns=100_000_000, **given):

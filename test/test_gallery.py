@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from vif_perception.labels import MFNET
-from vif_perception.replay.gallery import Gallery
-from vif_perception.replay.palette import display_colors
-from vif_perception.replay.pictures import (
+from vif_perception.report.gallery import Gallery
+from vif_perception.report.palette import display_colors
+from vif_perception.report.pictures import (
     ERRORS,
     class_layer,
     encode_frame,

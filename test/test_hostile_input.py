@@ -28,7 +28,7 @@ from vif_perception.config import load_config
 from vif_perception.errors import InputError
 from vif_perception.replay import ReplayOptions, ReplayResult, replay
 from vif_perception.replay.bag import open_source
-from vif_perception.replay.gates import load_gates
+from vif_perception.report.gates import load_gates
 from vif_perception.resources import weights_file
 from vif_perception.sensing import parse_camchain
 from vif_perception.sim.faults import FAULTS
@@ -235,7 +235,7 @@ def test_stamps_that_stand_still_are_named(tmp_path: Path) -> None:
 def test_pictures_too_large_for_the_metrics_are_not_scored(
     frames: int, notes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('vif_perception.replay.fusion_sample.MAX_PIXELS', 64 * 48 - 1)
+    monkeypatch.setattr('vif_perception.report.fusion_sample.MAX_PIXELS', 64 * 48 - 1)
     bag = write_mcap(tmp_path / 'a.mcap', drive(2))
     result = run(bag, tmp_path / 'out', fusion_frames=frames)
     assert (result.exit_code, result.report['fusion']) == (0, None)
@@ -264,7 +264,7 @@ def test_interrupting_the_scores_keeps_what_was_done(
         assert (counted['status'], counted['modes']) == ('failed', {'FUSED': 3})
         raise KeyboardInterrupt
 
-    monkeypatch.setattr('vif_perception.replay.fusion_sample.FusionSample.compute', interrupt)
+    monkeypatch.setattr('vif_perception.report.fusion_sample.FusionSample.compute', interrupt)
     bag = write_mcap(tmp_path / 'a.mcap', drive(3))
     with pytest.raises(KeyboardInterrupt):
         run(bag, tmp_path / 'out')

@@ -12,8 +12,8 @@ from browser import Browser, find_chromium
 from PIL import Image, ImageDraw
 
 from vif_perception.labels import MFNET
-from vif_perception.replay.gallery import Gallery
-from vif_perception.replay.html import write_html
+from vif_perception.report.gallery import Gallery
+from vif_perception.report.html import write_html
 from vif_perception.types import Frame, FramePair, Mode, Perception
 
 HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(1)>"\'&{{7*7}}\u2028'

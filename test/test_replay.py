@@ -31,9 +31,9 @@ from rosbags.highlevel import AnyReader
 from fakes import FakeEngine
 from vif_perception.config import load_config
 from vif_perception.replay import ReplayOptions, ReplayResult, replay
-from vif_perception.replay.distribution import Distribution
-from vif_perception.replay.fusion_sample import FusionSample
-from vif_perception.replay.report import without_timings
+from vif_perception.report.distribution import Distribution
+from vif_perception.report.document import without_timings
+from vif_perception.report.fusion_sample import FusionSample
 from vif_perception.types import Calibration
 
 DATA = Path(__file__).resolve().parents[1].parent / 'shared' / 'data'
@@ -366,7 +366,7 @@ def test_percentiles_are_close_and_exact_when_all_are_equal() -> None:
 
 
 def test_fusion_frames_are_few_and_spread_evenly() -> None:
-    from vif_perception.replay.aligned import View
+    from vif_perception.report.view import View
 
     calibration = Calibration('rgb', (2, 2), (2, 2), None)
     sample = FusionSample(8)
@@ -381,7 +381,7 @@ def test_fusion_frames_are_few_and_spread_evenly() -> None:
 
 @pytest.mark.parametrize('reference', ['rgb', 'thermal'])
 def test_pictures_of_both_cameras_are_in_reference_geometry(reference: str) -> None:
-    from vif_perception.replay.aligned import View
+    from vif_perception.report.view import View
 
     ys, xs = np.mgrid[0:4, 0:6].astype(np.float32)
     grid = np.stack([xs + 1.5, ys], -1)  # the other camera is 1.5 px to the left

@@ -448,7 +448,10 @@ def test_full_disk(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     out = tmp_path / 'out'
     out.mkdir()
     (out / name).symlink_to(FULL)
-    monkeypatch.setattr('vif_perception.replay.runner.RESULTS', ())  # leave the link there
+    real = Path.unlink
+    monkeypatch.setattr(  # leave the link there
+        Path, 'unlink', lambda path, **options: path.name == name or real(path, **options)
+    )
     result = run(write_mcap(tmp_path / 'a.mcap', drive(4)), out)
     error = marked_as_full(result, name)
     assert 'free some space' in error
@@ -464,7 +467,7 @@ def test_full_disk_under_the_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return json.dumps(row)
 
-    monkeypatch.setattr('vif_perception.replay.outputs.json_text', fills_up)
+    monkeypatch.setattr('vif_perception.report.writer.json_text', fills_up)
     result = run(write_mcap(tmp_path / 'a.mcap', drive(6, masks=False)), tmp_path / 'out')
     marked_as_full(result, 'frames.jsonl')
     assert len((tmp_path / 'out' / 'frames.jsonl').read_text().splitlines()) == 2
@@ -484,16 +487,16 @@ def marked_as_full(result: ReplayResult, name: str) -> str:
 def test_full_disk_at_the_very_end_leaves_the_report_that_says_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vif_perception.replay import runner
+    from vif_perception.report import folder
 
-    written = runner.write_report
+    written = folder.write_report
 
     def full_the_second_time(path: Path, report: dict[str, Any]) -> None:
         if path.exists():
             raise InputError('cannot be written: No space left on device', where=str(path))
         written(path, report)
 
-    monkeypatch.setattr(runner, 'write_report', full_the_second_time)
+    monkeypatch.setattr(folder, 'write_report', full_the_second_time)
     with pytest.raises(InputError, match='No space left'):
         run(write_mcap(tmp_path / 'a.mcap', drive(3)), tmp_path / 'out')
     report = json.loads((tmp_path / 'out' / 'report.json').read_text())

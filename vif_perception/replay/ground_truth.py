@@ -143,20 +143,6 @@ class FolderTruth(Truth):
         return mask, str(file)
 
 
-def check_size(mask: np.ndarray, where: str, size: tuple[int, ...]) -> None:
-    """Refuse a mask that has not the (height, width) of the output.
-
-    Raises:
-        InputError: naming both sizes.
-    """
-    if mask.shape != size:
-        raise InputError(
-            f'ground truth is {mask.shape[1]}x{mask.shape[0]}', where=where,
-            accepted=f'{size[1]}x{size[0]}, the size of the reference camera',
-            remedy='label the images of the reference camera, or replay with --truth none',
-        )
-
-
 def _numbered(files: list[Path], frames: int, folder: Path) -> dict[int, Path]:
     if len(files) == frames:
         return dict(enumerate(files))

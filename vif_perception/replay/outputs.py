@@ -1,26 +1,20 @@
-"""What a replay leaves behind: the result bag, one line a frame, scores and pictures."""
+"""What a replay leaves behind: the result bag, and everything that makes the report."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from vif_perception.errors import InputError
-from vif_perception.metrics import SegmentationScore
 from vif_perception.pipeline import Pipeline
-from vif_perception.replay.aligned import View
-from vif_perception.replay.fusion_sample import FusionSample
-from vif_perception.replay.gallery import Gallery
-from vif_perception.replay.ground_truth import Truth, check_size
+from vif_perception.replay.ground_truth import Truth
 from vif_perception.replay.record import BagRecorder
-from vif_perception.replay.report import Tally, json_text, unwritable
+from vif_perception.report import ReportWriter, View
 from vif_perception.types import Frame, FramePair, LabelSet, Mode, Perception
 
 ROOT = '/fusion/output'
@@ -49,38 +43,31 @@ class Output:
 
 
 class Outputs:
-    """Writes and scores outputs in the order they come, in bounded memory.
+    """Records outputs in the order they come and passes them on with their ground truth.
+
+    Attributes:
+        count: outputs taken.
 
     Args:
-        folder: where result.mcap and frames.jsonl go.
+        bag: the result bag to write.
+        writer: makes the report.
         labels: class list of the network.
         truth: ground truth, None when there is none.
-        fusion_frames: outputs that the fusion metrics are computed on.
 
     Raises:
         InputError: from any method: the folder is full, or the truth does not fit. Every output
             taken so far stays; close() writes what is pending.
     """
 
-    def __init__(
-        self, folder: Path, labels: LabelSet, truth: Truth | None, fusion_frames: int
-    ):
-        self.labels = labels
-        self.tally = Tally()
-        self.gallery = Gallery(labels)
-        self.fusion = FusionSample(fusion_frames)
+    def __init__(self, bag: Path, writer: ReportWriter, labels: LabelSet, truth: Truth | None):
+        self.count = 0
+        self._writer = writer
+        self._labels = labels
         self._truth = truth
-        self._segmentation = SegmentationScore(labels) if truth else None
-        self._waiting: deque[tuple[Output, dict[str, Any]]] = deque()
+        self._waiting: deque[tuple[Output, int]] = deque()
         self._status: tuple[Mode, str] | None = None
         self._status_ns = 0
-        self._rows = folder / 'frames.jsonl'
-        self._recorder = BagRecorder(folder / 'result.mcap')
-        try:
-            self._lines = self._rows.open('w', encoding='utf-8')
-        except OSError as error:
-            self._recorder.close()
-            raise unwritable(self._rows, error) from None
+        self._recorder = BagRecorder(bag)
 
     @property
     def waiting(self) -> bool:
@@ -91,59 +78,61 @@ class Outputs:
         """Take one output of a pipeline."""
         started = time.perf_counter_ns()
         self._record(output, pipeline)
-        write_ns = time.perf_counter_ns() - started
-        row = self._row(output, write_ns)
-        self.tally.add(output.pair, output.perception)
-        if output.perception.mode is Mode.FUSED:
-            self.fusion.add(output.perception.fused, output.view)
-        self._waiting.append((output, row))
+        self.count += 1
+        self._waiting.append((output, time.perf_counter_ns() - started))
         self.settle()
 
     def settle(self, *, final: bool = False) -> None:
-        """Finish the outputs whose ground truth is there or cannot come any more."""
+        """Pass on the outputs whose ground truth is there or cannot come any more."""
         while self._waiting:
-            output, row = self._waiting[0]
+            output, write_ns = self._waiting[0]
             try:
-                mask = self._score(output, row)
+                found = self._truth.find(output.perception.stamp_ns) if self._truth else None
             except InputError:
-                # what is wrong with one mask is wrong with most: the replay ends here
                 self._truth = None
-                self._finish(None)
+                self._pass_on(output, write_ns, None)
                 raise
             may_come = self._truth is not None and self._truth.waits and not final
-            if mask is None and may_come and len(self._waiting) <= PATIENCE:
+            if found is None and may_come and len(self._waiting) <= PATIENCE:
                 return
-            self._finish(mask)
+            self._pass_on(output, write_ns, found)
 
     def close(self) -> None:
-        """Finish everything pending and close the files; all are closed even when one fails."""
-        first: InputError | None = None
-        for step in (self._settle_all, self._close_rows, self._recorder.close):
-            try:
-                step()
-            except InputError as error:
-                first = first or error
-        if first is not None:
-            raise first
+        """Pass on everything pending and close the bag, this one also when the other fails."""
+        try:
+            self.settle(final=True)
+        except InputError:
+            with suppress(InputError):
+                self._recorder.close()
+            raise
+        self._recorder.close()
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Read frames.jsonl again, a line at a time."""
-        with self._rows.open(encoding='utf-8') as lines:
-            for line in lines:
-                if line.endswith('\n'):  # else the disk was full in the middle of it
-                    yield json.loads(line)
-
-    def segmentation(self) -> dict[str, Any] | None:
-        """Return the scores against the ground truth, None when no output had any."""
-        scores = self._segmentation.compute() if self._segmentation else None
-        return scores if scores and scores['frames'] else None
+    def _pass_on(
+        self, output: Output, write_ns: int, truth: tuple[np.ndarray, str] | None
+    ) -> None:
+        """Hand the oldest output to the writer."""
+        self._waiting.popleft()
+        mask, name = truth or (None, '')
+        durations_ns = {
+            **output.perception.timings_ns, 'decode': output.decode_ns, 'write': write_ns,
+            'total': output.decode_ns + output.process_ns + write_ns,
+        }
+        try:
+            self._writer.add(
+                output.pair, output.perception, output.view, durations_ns=durations_ns,
+                truth=mask, truth_name=name,
+            )
+        except InputError:
+            # what is wrong with one mask is wrong with most: the replay ends here
+            self._truth = None
+            raise
 
     def _record(self, output: Output, pipeline: Pipeline) -> None:
         result, when = output.perception, output.received_ns
         stamp = result.stamp_ns, result.frame_id
         write = self._recorder
-        if not self.tally.outputs:
-            write.label_info(f'{ROOT}/label_info', when, *stamp, self.labels)
+        if not self.count:
+            write.label_info(f'{ROOT}/label_info', when, *stamp, self._labels)
         pictures = (
             ('fused/image', result.fused, 'rgb8'), ('mask', result.mask, 'mono8'),
             ('confidence', result.confidence, 'mono8'),
@@ -155,63 +144,3 @@ class Outputs:
         if status != self._status or when >= self._status_ns + STATUS_EVERY_NS:
             self._status, self._status_ns = status, when
             write.status(STATUS, when, *stamp, pipeline.health(when))
-
-    def _row(self, output: Output, write_ns: int) -> dict[str, Any]:
-        pair, result = output.pair, output.perception
-        both = pair.thermal is not None and pair.rgb is not None
-        stages: Mapping[str, int] = {
-            **result.timings_ns, 'decode': output.decode_ns, 'write': write_ns,
-            'total': output.decode_ns + output.process_ns + write_ns,
-        }
-        return {
-            'index': self.tally.outputs,
-            'stamp_ns': result.stamp_ns,
-            'thermal_stamp_ns': pair.thermal.stamp_ns if pair.thermal else None,
-            'rgb_stamp_ns': pair.rgb.stamp_ns if pair.rgb else None,
-            'skew_ms': round(pair.skew_ns / 1e6, 6) if both else None,
-            'mode': result.mode.value,
-            'reason': result.reason,
-            'entities': {name: round(float(v), 4) for name, v in result.entities.items()},
-            'latency_ms': {name: self.tally.measure(name, ns) for name, ns in stages.items()},
-            'miou': None,
-        }
-
-    def _score(self, output: Output, row: dict[str, Any]) -> np.ndarray | None:
-        """Return the ground truth when it is there; the mIoU goes into the row."""
-        result = output.perception
-        found = self._truth.find(result.stamp_ns) if self._truth else None
-        if found is None or self._segmentation is None:
-            return None
-        mask, where = found
-        check_size(mask, where, result.mask.shape)
-        try:
-            row['miou'] = self._segmentation.update(result.mask, mask, result.confidence)
-        except InputError as error:
-            raise InputError(
-                f'ground truth: {error.what}', where=where, accepted=error.accepted,
-                remedy='map the labels to this list, or replay without them: --truth none',
-            ) from None
-        return mask
-
-    def _finish(self, mask: np.ndarray | None) -> None:
-        """Write the line of the oldest output, offer its pictures."""
-        output, row = self._waiting.popleft()
-        result, view = output.perception, output.view
-        try:
-            self._lines.write(json_text(row) + '\n')
-        except OSError as error:
-            raise unwritable(self._rows, error) from None
-        self.gallery.add(
-            row, output.pair, result, mask,
-            view.rgb_picture if view.rgb is not None else None,
-            view.thermal_picture if view.thermal is not None else None,
-        )
-
-    def _settle_all(self) -> None:
-        self.settle(final=True)
-
-    def _close_rows(self) -> None:
-        try:
-            self._lines.close()
-        except OSError as error:
-            raise unwritable(self._rows, error) from None

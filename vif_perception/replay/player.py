@@ -8,7 +8,6 @@ from typing import Any
 
 from vif_perception.errors import InputError
 from vif_perception.pipeline import Pipeline
-from vif_perception.replay.aligned import EngineTap, View
 from vif_perception.replay.camera_models import CameraModels
 from vif_perception.replay.decode import decode_frame
 from vif_perception.replay.ground_truth import Truth
@@ -16,6 +15,7 @@ from vif_perception.replay.options import ReplayOptions
 from vif_perception.replay.outputs import Output, Outputs
 from vif_perception.replay.recording import Message, Source
 from vif_perception.replay.topics import Topics
+from vif_perception.report import EngineTap, View
 from vif_perception.types import Camera, Frame, FramePair, Perception
 
 #: Called after every message with the outputs so far and the part of the recording (0..1) read.
@@ -30,6 +30,7 @@ class Player:
     """One pass over a recording.
 
     Attributes:
+        frames: camera -> images read.
         notes: what is worth knowing but stopped nothing.
         now_ns: receive time of the newest message.
 
@@ -49,6 +50,7 @@ class Player:
         outputs: Outputs, truth: Truth | None, injector: Any, options: ReplayOptions,
         progress: Progress | None,
     ):
+        self.frames: dict[Camera, int] = {'rgb': 0, 'thermal': 0}
         self.notes: list[str] = []
         self.now_ns = source.start_ns
         self.pipeline, self._tap = pipeline, tap
@@ -96,7 +98,7 @@ class Player:
             raise self._damage
         if self._unusable:
             raise self._unusable
-        if not self._outputs.tally.outputs:
+        if not self._outputs.count:
             self._explain()
 
     def _messages(self) -> Iterator[Message]:
@@ -117,7 +119,7 @@ class Player:
             self._take_image(self._cameras[message.topic], message)
 
     def _take_image(self, camera: Camera, message: Message) -> None:
-        self._outputs.tally.frames[camera] += 1
+        self.frames[camera] += 1
         reference = camera == self._options.config.reference
         started = _clock()
         try:
@@ -168,7 +170,7 @@ class Player:
                 continue
             output = Output(pair, perception, view, self.now_ns, decode_ns, process_ns)
             self._outputs.add(output, self.pipeline)
-            if self._outputs.tally.outputs == self._options.limit:
+            if self._outputs.count == self._options.limit:
                 self._full_ns = self.now_ns
 
     def _process(self, pair: FramePair) -> tuple[Perception | None, View | None]:
@@ -183,7 +185,7 @@ class Player:
             return None, None
         if self._tap.error is not None:
             raise InputError(
-                f'the engine failed after {self._outputs.tally.outputs} outputs: '
+                f'the engine failed after {self._outputs.count} outputs: '
                 f'{type(self._tap.error).__name__}: {self._tap.error}',
                 where=self._tap.description, remedy='see the log for where it happened',
             )
@@ -197,7 +199,7 @@ class Player:
         """Say it when most frames were left out because their stamps do not go on."""
         drops = self.pipeline.health(self.now_ns).drops
         left_out = drops.get('duplicate_stamp', 0) + drops.get('out_of_order', 0)
-        if 2 * left_out <= sum(self._outputs.tally.frames.values()):
+        if 2 * left_out <= sum(self.frames.values()):
             return ''
         return (
             f'stamps do not go on: {left_out} frames were left out because theirs was not newer '
@@ -244,7 +246,7 @@ class Player:
         read_ns = self.now_ns - self._source.start_ns - self._options.start * 1e9
         whole_ns = self._source.duration_ns - self._options.start * 1e9
         part = read_ns / whole_ns if whole_ns > 0 else 0.0
-        outputs = self._outputs.tally.outputs
+        outputs = self._outputs.count
         if self._options.limit:
             part = max(part, outputs / self._options.limit)
         self._progress(outputs, min(1.0, part))

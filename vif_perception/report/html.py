@@ -18,8 +18,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from vif_perception.replay import summary
-from vif_perception.replay.charts import (
+from vif_perception.report import summary
+from vif_perception.report.charts import (
     TimeChart,
     as_data,
     axis_marks,
@@ -28,10 +28,10 @@ from vif_perception.replay.charts import (
     lanes,
     time_chart,
 )
-from vif_perception.replay.gallery import Gallery, GalleryEntry
-from vif_perception.replay.palette import RGB
-from vif_perception.replay.pictures import ERRORS, UNJUDGED
-from vif_perception.replay.series import Series
+from vif_perception.report.gallery import Gallery, GalleryEntry
+from vif_perception.report.palette import RGB
+from vif_perception.report.pictures import ERRORS, UNJUDGED
+from vif_perception.report.series import Series
 from vif_perception.types import LabelSet
 
 
@@ -68,7 +68,7 @@ def write_html(
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader('vif_perception.replay', 'templates'), autoescape=True,
+        loader=PackageLoader('vif_perception.report', 'templates'), autoescape=True,
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )
     environment.filters.update(

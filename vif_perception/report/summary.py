@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from vif_perception.replay.series import Series
+from vif_perception.report.series import Series
 
 #: Fusion methods that are no method: the sources themselves, and the simplest rules.
 COPIES = ('VIS', 'IR')

@@ -1,4 +1,4 @@
-"""What is counted over a whole replay, and the report.json made from it."""
+"""report.json: its keys, how it is written, and what it means to a shell."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import math
 import os
 import platform
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,58 +13,21 @@ from typing import Any
 
 from vif_perception import __version__
 from vif_perception.errors import InputError
-from vif_perception.replay.distribution import Distribution
-from vif_perception.types import FramePair, Perception
 
 SCHEMA = 1
 #: The only parts of rows and reports that may differ between two runs of the same bag.
 TIMINGS = ('latency_ms', 'speed')
-
-
-class Tally:
-    """Counts of one replay; memory does not grow with its length."""
-
-    def __init__(self) -> None:
-        self.frames: Counter[str] = Counter(rgb=0, thermal=0)
-        self.outputs = 0
-        self.modes: Counter[str] = Counter()
-        self.skew_ms = Distribution()
-        self.latency_ms: dict[str, Distribution] = {}
-
-    def add(self, pair: FramePair, perception: Perception) -> None:
-        """Count one output."""
-        self.outputs += 1
-        self.modes[perception.mode.value] += 1
-        if pair.thermal is not None and pair.rgb is not None:
-            self.skew_ms.add(abs(pair.skew_ns) / 1e6)
-
-    def measure(self, stage: str, duration_ns: int) -> float:
-        """Add one duration to a stage; returns it in ms."""
-        if stage not in self.latency_ms:
-            self.latency_ms[stage] = Distribution()
-        duration_ms = duration_ns / 1e6
-        self.latency_ms[stage].add(duration_ms)
-        return round(duration_ms, 3)
-
-    def report(self) -> dict[str, Any]:
-        """Return the parts of the report that are counted here."""
-        skew = self.skew_ms.summary(50, 95)
-        return {
-            'modes': dict(sorted(self.modes.items())),
-            'skew_ms': {**skew, 'max': round(self.skew_ms.max, 4)} if skew else None,
-            'latency_ms': {
-                stage: values.summary(50, 95, 99) for stage, values in self.latency_ms.items()
-            },
-        }
+EXIT_OK, EXIT_GATE, EXIT_INPUT = 0, 1, 2
 
 
 def empty_report(bags: Iterable[Path]) -> dict[str, Any]:
-    """Return the report that stands while the replay runs: every key, status failed."""
+    """Return the report that stands during a run: every key, status failed; bag null when live."""
+    paths = [str(bag) for bag in bags]
     return {
         'schema': SCHEMA,
         'status': 'failed',
-        'error': 'the replay did not come to its end',
-        'bag': {'paths': [str(bag) for bag in bags], 'start_ns': None, 'duration_s': None},
+        'error': 'the run did not come to its end',
+        'bag': {'paths': paths, 'start_ns': None, 'duration_s': None} if paths else None,
         'topics': None,
         'frames': {'rgb': 0, 'thermal': 0, 'pairs': 0, 'partials': 0},
         'drops': {},
@@ -80,6 +42,13 @@ def empty_report(bags: Iterable[Path]) -> dict[str, Any]:
         'versions': _versions(),
         'weights': None,
     }
+
+
+def exit_code(report: Mapping[str, Any]) -> int:
+    """Return 0 when all is well, 1 when a gate failed, 2 when the run failed or had no data."""
+    if report['status'] != 'ok':
+        return EXIT_INPUT
+    return EXIT_OK if all(gate['passed'] for gate in report['gates']) else EXIT_GATE
 
 
 def write_report(path: Path, report: Mapping[str, Any]) -> None:

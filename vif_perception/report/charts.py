@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vif_perception.replay.series import SEVERITY, Axis, Run, Series, Thinned, Worst, thin
+from vif_perception.report.series import SEVERITY, Axis, Run, Series, Thinned, Worst, thin
 
 
 @dataclass(frozen=True)

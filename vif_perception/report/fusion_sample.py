@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vif_perception.errors import InputError
-from vif_perception.replay.aligned import View
+from vif_perception.report.view import View
 
 METHOD = 'vif_perception'
 #: Larger pictures are not scored: in double precision the metrics would take gigabytes.

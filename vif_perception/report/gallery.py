@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from vif_perception.replay.palette import display_colors
-from vif_perception.replay.pictures import (
+from vif_perception.report.palette import display_colors
+from vif_perception.report.pictures import (
     ERRORS,
     class_layer,
     encode_frame,
     error_layer,
     error_map,
 )
-from vif_perception.replay.series import reason_kind
+from vif_perception.report.series import reason_kind
 from vif_perception.types import FramePair, LabelSet, Perception
 
 #: An image, or a function that makes it when the frame is chosen, or None when there is none.

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image
 
-from vif_perception.replay.palette import RGB
+from vif_perception.report.palette import RGB
 
 #: Longest side in px and JPEG quality; the first step that fits the budget is taken.
 _STEPS = ((640, 80), (640, 60), (448, 50), (320, 40))
