@@ -75,7 +75,7 @@ class Rig:
         self.rate_hz = rate_hz
         self._seed = seed
         self._faults = tuple(faults)
-        self.rgb_camera, self.thermal_camera = _cameras(size, thermal_size)
+        self.rgb_camera, self.thermal_camera = camera_models(size, thermal_size)
         self.t_rgb_thermal = _mounting()
         self.registration = RegistrationConfig(
             source='camera_info', plane_distance_m=16.0,
@@ -140,8 +140,9 @@ def _check(seed: int, size: tuple[int, int], thermal_size: tuple[int, int], rate
                          accepted=', '.join(get_args(TimeOfDay)))
 
 
-def _cameras(size: tuple[int, int], thermal_size: tuple[int, int]
-             ) -> tuple[CameraModel, CameraModel]:
+def camera_models(size: tuple[int, int], thermal_size: tuple[int, int]
+                  ) -> tuple[CameraModel, CameraModel]:
+    """Return the models of the RGB and the thermal camera for (width, height) in px."""
     focal = 1.1 * size[0]
     rgb = np.array([[focal, 0, size[0] * 0.502], [0, focal, size[1] * 0.497], [0, 0, 1]])
     # The thermal lens is a little wider, so that it covers what the RGB camera sees.
