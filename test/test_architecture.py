@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'vif_perception'
 
 #: Modules beside the rooms: what everyone may know, and whom they may know.
-GROUND = {'errors', 'types', 'labels', 'config', 'resources', 'yaml_text'}
+GROUND = {'errors', 'types', 'labels', 'config', 'resources', 'yaml_text', 'schema'}
 #: room -> rooms it may import; arrows point down only.
 ROOMS = {
     'sensing': GROUND,
@@ -32,7 +32,8 @@ ROOMS = {
 }
 GROUND_KNOWS = {
     'errors': set(), 'types': set(), 'labels': {'types'}, 'resources': {'errors'},
-    'yaml_text': {'errors'}, 'config': {'errors', 'yaml_text'},
+    'yaml_text': {'errors'}, 'config': {'errors', 'schema'},
+    'schema': {'errors', 'yaml_text'},
 }
 BELOW_THE_DOORS = ('sensing', 'sync', 'models', 'inference', 'pipeline', 'sim')
 TRANSPORTS_AND_SCREENS = {

@@ -10,17 +10,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, model_validator
 
+from vif_perception import schema
 from vif_perception.errors import InputError
-from vif_perception.yaml_text import brief, parse_yaml
+from vif_perception.schema import Group
 
 
-class _Group(BaseModel):
-    model_config = ConfigDict(extra='forbid', frozen=True, allow_inf_nan=False)
-
-
-class SyncConfig(_Group):
+class SyncConfig(Group):
     """How the two streams are paired."""
 
     policy: Literal['nearest', 'exact'] = Field(
@@ -45,7 +42,7 @@ class SyncConfig(_Group):
     )
 
 
-class ModelConfig(_Group):
+class ModelConfig(Group):
     """Which network runs."""
 
     name: str = Field('rt', description='architecture, see `vif-perception models`')
@@ -53,7 +50,7 @@ class ModelConfig(_Group):
     weights: str = Field('', description='.safetensors file; empty: the packaged weights')
 
 
-class InferenceConfig(_Group):
+class InferenceConfig(Group):
     """Where and how the network runs."""
 
     backend: Literal['torch'] = Field('torch', description='inference library')
@@ -64,7 +61,7 @@ class InferenceConfig(_Group):
     threads: int = Field(0, ge=0, le=256, description='CPU threads; 0: leave the default')
 
 
-class ThermalConfig(_Group):
+class ThermalConfig(Group):
     """How thermal values become a picture."""
 
     profile: Literal[
@@ -90,7 +87,7 @@ class ThermalConfig(_Group):
         return self
 
 
-class RegistrationConfig(_Group):
+class RegistrationConfig(Group):
     """How thermal pixels are found from RGB pixels."""
 
     source: Literal['auto', 'identity', 'homography', 'camera_info', 'camchain'] = Field(
@@ -122,7 +119,7 @@ class RegistrationConfig(_Group):
         return self
 
 
-class FallbackConfig(_Group):
+class FallbackConfig(Group):
     """When a camera counts as unusable, and what happens then."""
 
     policy: Literal['partial', 'drop'] = Field(
@@ -146,7 +143,7 @@ class FallbackConfig(_Group):
     )
 
 
-class LimitsConfig(_Group):
+class LimitsConfig(Group):
     """What is refused before memory is taken for it."""
 
     max_pixels: int = Field(
@@ -154,7 +151,7 @@ class LimitsConfig(_Group):
     )
 
 
-class Config(_Group):
+class Config(Group):
     """All parameters of the package."""
 
     reference: Literal['rgb', 'thermal'] = Field(
@@ -179,115 +176,27 @@ def load_config(path: Path | None = None, sets: Iterable[str] = ()) -> Config:
     Raises:
         InputError: unreadable file, unknown key, wrong type or range, contradiction.
     """
-    tree: dict[str, Any] = {}
-    where = 'configuration'
-    if path is not None:
-        where = str(path)
-        _merge(tree, _parameters(_read_yaml(path), where))
-    for item in sets:
-        _merge(tree, _override(item))
-        where = where if path is not None else '--set'
-    try:
-        return Config.model_validate(tree)
-    except ValidationError as error:
-        raise _explain(error, where) from None
-
-
-def describe(model: type[BaseModel] = Config, prefix: str = '') -> list[tuple[str, str, Any, str]]:
-    """Return (dotted key, accepted values, default, description) of every parameter."""
-    rows: list[tuple[str, str, Any, str]] = []
-    for name, info in model.model_fields.items():
-        if isinstance(info.default, BaseModel):
-            rows += describe(type(info.default), f'{prefix}{name}.')
-        else:
-            rows.append((prefix + name, _accepted(info), info.default, info.description or ''))
-    return rows
-
-
-def _accepted(info: Any) -> str:
-    if getattr(info.annotation, '__origin__', None) is Literal:
-        return ' | '.join(map(str, info.annotation.__args__))
-    bounds = [
-        f'{sign} {getattr(limit, key):g}'
-        for limit in info.metadata
-        for key, sign in (('ge', '>='), ('gt', '>'), ('le', '<='), ('lt', '<'))
-        if getattr(limit, key, None) is not None
-    ]
-    kind = getattr(info.annotation, '__name__', str(info.annotation))
-    return f'{kind} {", ".join(bounds)}'.strip()
-
-
-def _read_yaml(path: Path) -> Any:
-    try:
-        text = path.read_text(encoding='utf-8')
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f'cannot be read ({error})', where=str(path)) from None
-    return parse_yaml(text, str(path))
-
-
-def _parameters(document: Any, where: str) -> dict[str, Any]:
-    if document is None:
-        return {}
-    if not isinstance(document, Mapping):
-        raise InputError(f'holds a {type(document).__name__}', where=where, accepted='a mapping')
-    merged: dict[str, Any] = {}
-    wrapped = [
-        node['ros__parameters'] for node in document.values()
-        if isinstance(node, Mapping) and 'ros__parameters' in node
-    ]
-    for part in wrapped or [document]:
-        if not isinstance(part, Mapping):
-            raise InputError('ros__parameters is not a mapping', where=where)
-        for key, value in part.items():
-            _merge(merged, _nest(str(key), value))
-    return merged
-
-
-def _override(item: str) -> dict[str, Any]:
-    key, equals, text = item.partition('=')
-    if not equals or not key.strip():
-        raise InputError(f'{item!r} is not an override', where='--set', accepted='key=value')
-    value = parse_yaml(text, f'--set, value of {key.strip()}') if text.strip() else ''
-    return _nest(key.strip(), value)
-
-
-def _nest(key: str, value: Any) -> dict[str, Any]:
-    for part in reversed(key.split('.')):
-        value = {part: value}
-    return value
-
-
-def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
-    for key, value in other.items():
-        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            into[key] = dict(value) if isinstance(value, Mapping) else value
-
-
-def _explain(error: ValidationError, where: str) -> InputError:
-    known = {key: (accepted, default) for key, accepted, default, _ in describe()}
-    first = error.errors()[0]
-    key = '.'.join(str(part) for part in first['loc'] if not isinstance(part, int))
-    if first['type'] == 'extra_forbidden':
-        close = _closest(key, list(known))
-        return InputError(
-            f'unknown key {key!r}', where=where, accepted='see `vif-perception params`',
-            remedy=f'did you mean {close!r}?' if close else 'remove the key',
-        )
-    accepted = known[key][0] if key in known else ''
-    value = '' if first['type'] == 'value_error' else f' (got {brief(first["input"])})'
-    remedy = f'the default is {known[key][1]!r}' if key in known else ''
-    return InputError(
-        f'{key or "configuration"}: {first["msg"]}{value}',
-        where=where, accepted=accepted, remedy=remedy,
+    trees = [] if path is None else _parameters(schema.read_yaml(path), str(path))
+    return schema.validated(
+        Config, [*trees, *map(schema.override, sets)],
+        where='--set' if path is None and sets else str(path or 'configuration'),
+        keys='see `vif-perception params`',
     )
 
 
-def _closest(key: str, known: list[str]) -> str:
-    import difflib
-
-    names = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    return names[0] if names else ''
+def describe(model: type[BaseModel] = Config) -> list[tuple[str, str, Any, str]]:
+    """Return (dotted key, accepted values, default, description) of every parameter."""
+    return schema.describe(model)
 
 
+def _parameters(document: Any, where: str) -> list[Mapping[Any, Any]]:
+    """Take the parameters of all nodes out of a ROS parameter file; plain files are one."""
+    tree = schema.mapping(document, where)
+    wrapped = [
+        node['ros__parameters'] for node in tree.values()
+        if isinstance(node, Mapping) and 'ros__parameters' in node
+    ]
+    for part in wrapped:
+        if not isinstance(part, Mapping):
+            raise InputError('ros__parameters is not a mapping', where=where)
+    return wrapped or [tree]
