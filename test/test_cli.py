@@ -178,6 +178,7 @@ def test_replay_of_a_compressed_bag_with_faults(tmp_path: Path) -> None:
     result = call('replay', bag, '--out', tmp_path / 'result')
     assert result.exit_code == 0, result.output
     report = report_of(tmp_path / 'result')
+    assert 'RGB_ONLY 3: thermal missing 3' in result.stdout
     assert report['topics']['rgb'] == '/rgb/image_raw/compressed'
     assert report['frames'] == {'rgb': 6, 'thermal': 3, 'pairs': 3, 'partials': 3}
     assert report['modes'] == {'FUSED': 3, 'RGB_ONLY': 3}

@@ -259,7 +259,7 @@ def test_html_in_names_stays_text(tmp_path: Path) -> None:
 def test_interrupting_the_scores_keeps_what_was_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(self: Any) -> None:
+    def interrupt(self: Any, progress: Any) -> None:
         counted = report_of(tmp_path / 'out')
         assert (counted['status'], counted['modes']) == ('failed', {'FUSED': 3})
         raise KeyboardInterrupt

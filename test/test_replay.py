@@ -284,15 +284,18 @@ def test_recordings_in_a_row(tmp_path: Path) -> None:
 
 
 def test_progress_is_told_how_far_it_is(tmp_path: Path) -> None:
-    told: list[tuple[int, float]] = []
+    told: dict[str, list[tuple[int, float]]] = {}
     bag = write_mcap(tmp_path / 'a.mcap', drive(5))
     replay(
-        ReplayOptions([bag], tmp_path / 'out', fusion_frames=0), FakeEngine(),
-        lambda outputs, part: told.append((outputs, part)),
+        ReplayOptions([bag], tmp_path / 'out', fusion_frames=2), FakeEngine(),
+        lambda stage, count, part: told.setdefault(stage, []).append((count, part)),
     )
-    assert len(told) == len(drive(5))
-    assert told == sorted(told)
-    assert told[-1][1] == pytest.approx(1.0, abs=1e-6)
+    assert list(told) == ['replaying', 'fusion metrics']
+    assert len(told['replaying']) == len(drive(5))
+    assert told['fusion metrics'] == [(0, 0.0), (1, 0.5), (2, 1.0)]
+    for counts in told.values():
+        assert counts == sorted(counts)
+        assert counts[-1][1] == pytest.approx(1.0, abs=1e-6)
 
 
 def test_older_results_do_not_survive(tmp_path: Path) -> None:

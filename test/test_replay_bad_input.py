@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Callable
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -447,15 +449,48 @@ def test_full_disk(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """One of the results lies on a full disk; the others are kept and the report says so."""
     out = tmp_path / 'out'
     out.mkdir()
-    (out / name).symlink_to(FULL)
+    link = f'{name}.part' if name == 'report.html' else name
+    (out / link).symlink_to(FULL)
     real = Path.unlink
     monkeypatch.setattr(  # leave the link there
-        Path, 'unlink', lambda path, **options: path.name == name or real(path, **options)
+        Path, 'unlink', lambda path, **options: path.name == link or real(path, **options)
     )
     result = run(write_mcap(tmp_path / 'a.mcap', drive(4)), out)
     error = marked_as_full(result, name)
     assert 'free some space' in error
     assert (out / 'frames.jsonl').read_text()
+    assert (out / 'report.html').exists() == (name != 'report.html')
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return the folder of a file system of 1 MiB."""
+    disk = tmp_path / 'disk'
+    disk.mkdir()
+    words = ['mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', str(disk)]
+    if os.geteuid() != 0 or shutil.which('mount') is None or (
+        subprocess.run(words, capture_output=True).returncode != 0
+    ):
+        pytest.skip('NOT TESTED: only root can mount a small disk')
+    try:
+        yield disk
+    finally:
+        subprocess.run(['umount', str(disk)], check=True)
+
+
+@pytest.mark.parametrize(('frames', 'name'), [(60, 'report.html'), (240, 'result.mcap')])
+def test_a_really_full_disk_is_told_and_nothing_ends_empty(
+    frames: int, name: str, tiny_disk: Path, tmp_path: Path
+) -> None:
+    out = tiny_disk / 'out'
+    result = run(write_mcap(tmp_path / 'a.mcap', drive(frames)), out)
+    marked_as_full(result, name)
+    rows = (out / 'frames.jsonl').read_text().splitlines()
+    assert len(rows) == sum(result.report['modes'].values()) > 10
+    for path in out.iterdir():
+        assert path.stat().st_size > 0, path
+    told = [result.report['error'], *result.report['notes']]
+    assert (out / 'report.html').exists() or any('report.html' in text for text in told)
 
 
 def test_full_disk_under_the_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -520,7 +555,7 @@ def test_an_engine_that_breaks_keeps_what_was_done(
 
 
 def test_interrupting_keeps_what_was_done(tmp_path: Path) -> None:
-    def interrupt(outputs: int, part: float) -> None:
+    def interrupt(stage: str, outputs: int, part: float) -> None:
         if outputs == 2:
             raise KeyboardInterrupt
 

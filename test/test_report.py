@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from vif_perception.errors import InputError
 from vif_perception.pipeline import Pipeline
 from vif_perception.report import EngineTap, ReportFolder, ReportWriter, exit_code
 from vif_perception.report.gates import Gate
-from vif_perception.types import Camera, Frame, FramePair, Perception
+from vif_perception.types import Camera, Frame, FramePair, Mode, Perception
 
 MS = 1_000_000
 
@@ -117,3 +118,51 @@ def test_a_live_door_does_not_load_the_door_of_recordings() -> None:
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == '[]'
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    with ReportFolder(tmp_path) as first:
+        first.report['error'] = 'the first one runs'
+        first.write()
+        with pytest.raises(InputError, match=r'another run is writing.*--out'), (
+            ReportFolder(tmp_path)
+        ):
+            pass
+        assert stored(tmp_path)['error'] == 'the first one runs'
+    assert run(tmp_path)['status'] == 'ok'
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        'frames.jsonl', 'report.html', 'report.json'
+    ]
+
+
+def test_a_run_that_was_killed_does_not_keep_the_folder(tmp_path: Path) -> None:
+    code = (
+        'import sys, time\nfrom pathlib import Path\n'
+        'from vif_perception.report import ReportFolder\n'
+        'with ReportFolder(Path(sys.argv[1])):\n    print("in", flush=True)\n    time.sleep(600)\n'
+    )
+    process = subprocess.Popen(
+        [sys.executable, '-c', code, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == 'in\n'
+        with pytest.raises(InputError, match='another run'), ReportFolder(tmp_path):
+            pass
+    finally:
+        process.kill()
+        process.communicate(timeout=60)
+    assert run(tmp_path)['status'] == 'ok'
+
+
+def test_reasons_are_counted_by_mode(tmp_path: Path) -> None:
+    live = Live()
+    with ReportFolder(tmp_path) as folder:
+        writer = ReportWriter(folder, live.tap.labels, fusion_frames=0)
+        for pair, perception, view in live.results(5):
+            shutter = perception.stamp_ns > 1200 * MS
+            lone = replace(perception, mode=Mode.RGB_ONLY, reason='thermal blank (0.1)')
+            writer.add(pair, lone if shutter else perception, view)
+        report = writer.finish(live.pipeline.health(live.now_ns), elapsed_s=1.0)
+    assert report['modes'] == {'FUSED': 3, 'RGB_ONLY': 2}
+    assert report['reasons'] == {'RGB_ONLY': {'thermal blank': 2}}

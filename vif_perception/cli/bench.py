@@ -81,7 +81,7 @@ def _time_replay(config: Any, bag: Path, limit: int | None) -> dict[str, Any]:
     from vif_perception.replay.runner import replay
 
     engine = create_engine(config)
-    with tempfile.TemporaryDirectory() as folder, console.progress('replaying') as progress:
+    with tempfile.TemporaryDirectory() as folder, console.progress() as progress:
         options = ReplayOptions(bags=[bag], out=Path(folder), config=config, limit=limit)
         started = time.perf_counter()
         report = replay(options, engine, progress).report

@@ -33,8 +33,8 @@ def show(made: Table) -> None:
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Callable[[int, float], None]]:
-    """Show a bar with rate and time left on stderr; yields ``advance(count, part 0..1)``.
+def progress() -> Iterator[Callable[[str, int, float], None]]:
+    """Show bars with rate and time left on stderr; yields ``advance(stage, count, part 0..1)``.
 
     Without a terminal (pipes, CI) nothing is shown.
     """
@@ -42,6 +42,7 @@ def progress(title: str) -> Iterator[Callable[[int, float], None]]:
     from rich.progress import (
         BarColumn,
         Progress,
+        TaskID,
         TaskProgressColumn,
         TextColumn,
         TimeRemainingColumn,
@@ -53,10 +54,15 @@ def progress(title: str) -> Iterator[Callable[[int, float], None]]:
     )
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(title, total=1.0, rate='')
+        stages: dict[str, TaskID] = {}
 
-        def advance(count: int, part: float) -> None:
-            elapsed_s = bar.tasks[0].elapsed or 0.0
+        def advance(stage: str, count: int, part: float) -> None:
+            if stage not in stages:
+                for task in stages.values():  # that one has ended, also when it ended early
+                    bar.stop_task(task)
+                stages[stage] = bar.add_task(stage, total=1.0, rate='')
+            task = stages[stage]
+            elapsed_s = bar.tasks[task].elapsed or 0.0
             rate = f'{count} at {count / elapsed_s:.1f}/s' if elapsed_s else ''
             bar.update(task, completed=part, rate=rate)
 

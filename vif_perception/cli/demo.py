@@ -44,7 +44,7 @@ def demo(
     bag = out / 'drive.mcap'
     rig = make_rig(seed=seed, rate=RATE_HZ, time_of_day=time_of_day, faults=faults)
     console.say(f'Simulating {frames} frames of a drive into {bag}; faults: {", ".join(faults)}')
-    with console.progress('simulating') as progress:
+    with console.progress() as progress:
         config = record_drive(rig, frames, bag, progress=progress)
     console.say(f'Replaying it:\n  vif-perception replay {bag} --config {config} --out {out}')
     run(ReplayOptions(bags=[bag], out=out, config=load_config(config)))

@@ -100,7 +100,7 @@ def run(options: ReplayOptions) -> None:
     from vif_perception.replay.runner import replay
 
     try:
-        with console.progress('replaying') as progress:
+        with console.progress() as progress:
             result = replay(options, progress=progress)
     except KeyboardInterrupt:
         console.complain(f'interrupted; what was processed is in {options.out}')
@@ -138,7 +138,7 @@ def _summary(report: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ('frames', f'{frames["rgb"]} rgb, {frames["thermal"]} thermal'),
         ('results', f'{frames["pairs"]} from pairs, {frames["partials"]} from one camera'),
-        ('modes', _counts(report['modes'])),
+        ('modes', _modes(report)),
         ('left out', _counts(report['drops'])),
     ]
     if report['skew_ms']:
@@ -155,6 +155,17 @@ def _summary(report: dict[str, Any]) -> list[tuple[str, str]]:
             f'{_number(scores["miou_foreground"])} without background, {scores["frames"]} frames',
         ))
     return rows
+
+
+def _modes(report: dict[str, Any]) -> str:
+    """Return a line for each mode: 'RGB_ONLY 3: thermal missing 1, frozen 2'."""
+    from vif_perception.report.summary import reasons
+
+    lines = []
+    for mode, count in report['modes'].items():
+        why = reasons(report['reasons'].get(mode, {}))
+        lines.append(f'{mode} {count}: {why}' if why else f'{mode} {count}')
+    return '\n'.join(lines) or 'none'
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -68,7 +68,7 @@ def sim(
         faults=fault or (),
     )
     count = frames or max(1, round((10.0 if seconds is None else seconds) * rate))
-    with console.progress('simulating') as progress:
+    with console.progress() as progress:
         config = record_drive(rig, count, out, compressed=compressed, progress=progress)
     console.say(f'{count} frames in {out}. Replay it:')
     console.say(f'  vif-perception replay {out} --config {config}')

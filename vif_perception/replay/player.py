@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from vif_perception.errors import InputError
@@ -15,11 +15,8 @@ from vif_perception.replay.options import ReplayOptions
 from vif_perception.replay.outputs import Output, Outputs
 from vif_perception.replay.recording import Message, Source
 from vif_perception.replay.topics import Topics
-from vif_perception.report import EngineTap, View
+from vif_perception.report import EngineTap, Progress, View
 from vif_perception.types import Camera, Frame, FramePair, Perception
-
-#: Called after every message with the outputs so far and the part of the recording (0..1) read.
-Progress = Callable[[int, float], None]
 
 #: After the limit, masks of the last outputs are awaited for this long, recording time.
 _MASKS_AFTER_LIMIT_NS = 1_000_000_000
@@ -42,7 +39,7 @@ class Player:
         truth: takes the messages of the ground-truth topic.
         injector: a ``sim.faults.FaultInjector``, None for none.
         options: limit, rate, configuration.
-        progress: told how far it is.
+        progress: told after every message how far it is.
     """
 
     def __init__(
@@ -57,7 +54,7 @@ class Player:
         self._source, self._topics, self._options = source, topics, options
         self._outputs, self._truth = outputs, truth
         self._injector = injector
-        self._progress = progress or (lambda outputs, part: None)
+        self._progress = progress or (lambda stage, outputs, part: None)
         self._cameras: dict[str, Camera] = {}
         if topics.thermal:
             self._cameras[topics.thermal] = 'thermal'
@@ -249,7 +246,7 @@ class Player:
         outputs = self._outputs.count
         if self._options.limit:
             part = max(part, outputs / self._options.limit)
-        self._progress(outputs, min(1.0, part))
+        self._progress('replaying', outputs, min(1.0, part))
 
 
 _clock = time.perf_counter_ns

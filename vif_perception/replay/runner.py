@@ -17,10 +17,10 @@ from vif_perception.replay.bag import open_source
 from vif_perception.replay.inputs import make_injector, open_truth, read_camchain, truth_folder
 from vif_perception.replay.options import ReplayOptions
 from vif_perception.replay.outputs import Outputs
-from vif_perception.replay.player import Player, Progress
+from vif_perception.replay.player import Player
 from vif_perception.replay.recording import Source
 from vif_perception.replay.topics import NONE, find_topics
-from vif_perception.report import EngineTap, ReportFolder, ReportWriter, exit_code
+from vif_perception.report import EngineTap, Progress, ReportFolder, ReportWriter, exit_code
 from vif_perception.report.gates import Gate, check_classes, load_gates
 
 RESULT_BAG = 'result.mcap'
@@ -51,7 +51,7 @@ def replay(
     Args:
         options: what to do.
         engine: an ``inference.Engine``; None: made from the configuration.
-        progress: called with (outputs so far, part of the recording 0..1) after every message.
+        progress: told how far it is, after every message and every scored image.
 
     Returns:
         The report. When the input turns out to be bad on the way, its status is 'failed' and
@@ -111,6 +111,7 @@ def _run(
         pipeline.health(player.now_ns), elapsed_s=time.perf_counter() - started,
         frames=player.frames, notes=player.notes, gates=gates, error=error,
         score_fusion=not interrupted,  # who wants to stop does not wait for them
+        progress=progress,
     )
     if interrupted:
         raise KeyboardInterrupt

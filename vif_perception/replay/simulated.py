@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import Image
 from vif_perception.errors import InputError
 from vif_perception.labels import MFNET
 from vif_perception.replay.record import BagRecorder
+from vif_perception.report import Progress
 from vif_perception.sim import Rig, Sample
 from vif_perception.types import Camera, Frame
 
@@ -26,7 +26,7 @@ def record_drive(
     out: Path,
     *,
     compressed: bool = False,
-    progress: Callable[[int, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Write ``frames`` samples of a rig as an MCAP bag, and a configuration beside it.
 
@@ -39,7 +39,7 @@ def record_drive(
         frames: RGB exposures.
         out: the bag to write, ``.mcap``; the configuration gets the suffix ``.yaml``.
         compressed: JPEG rgb and 16-bit PNG thermal in place of raw images.
-        progress: called with (frames done, part of the drive 0..1).
+        progress: told how far it is, after every frame.
 
     Returns:
         The path of the configuration.
@@ -61,7 +61,7 @@ def record_drive(
         for sample in rig.samples(frames):
             _record(recorder, rig, sample, compressed)
             if progress is not None:
-                progress(sample.index + 1, (sample.index + 1) / frames)
+                progress('simulating', sample.index + 1, (sample.index + 1) / frames)
     return config
 
 

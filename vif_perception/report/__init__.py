@@ -24,6 +24,6 @@ again into the memory of a frame that it has given away.
 from vif_perception.report.document import exit_code
 from vif_perception.report.folder import ReportFolder
 from vif_perception.report.view import EngineTap, View
-from vif_perception.report.writer import ReportWriter
+from vif_perception.report.writer import Progress, ReportWriter
 
-__all__ = ['EngineTap', 'ReportFolder', 'ReportWriter', 'View', 'exit_code']
+__all__ = ['EngineTap', 'Progress', 'ReportFolder', 'ReportWriter', 'View', 'exit_code']

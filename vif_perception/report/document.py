@@ -7,6 +7,7 @@ import math
 import os
 import platform
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ def empty_report(bags: Iterable[Path]) -> dict[str, Any]:
         'frames': {'rgb': 0, 'thermal': 0, 'pairs': 0, 'partials': 0},
         'drops': {},
         'modes': {},
+        'reasons': {},
         'skew_ms': None,
         'latency_ms': {},
         'speed': None,
@@ -51,20 +53,43 @@ def exit_code(report: Mapping[str, Any]) -> int:
     return EXIT_OK if all(gate['passed'] for gate in report['gates']) else EXIT_GATE
 
 
+def beside(path: Path) -> Path:
+    """Return where the successor of a result is written before it takes its place."""
+    return path.with_name(f'{path.name}.part')
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace a file in one step, so that a reader sees the old or the new one.
+
+    What is beside it already is written over, so that its space can be set aside for the text.
+
+    Raises:
+        OSError: the folder is full or not writable; the old file stays.
+    """
+    successor = beside(path)
+    try:
+        descriptor = os.open(successor, os.O_WRONLY | os.O_CREAT, 0o666)
+        # a file name that is not UTF-8 becomes an escape; in JSON os.fsencode makes it whole again
+        with open(descriptor, 'w', encoding='utf-8', errors='backslashreplace') as stream:
+            stream.write(text)
+            stream.flush()
+            stream.truncate()
+        os.replace(successor, path)
+    except OSError:
+        with suppress(OSError):
+            successor.unlink(missing_ok=True)
+        raise
+
+
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
-    """Replace report.json in one step, so that a reader sees the old or the new one.
+    """Replace report.json in one step.
 
     Raises:
         InputError: the folder is full or not writable; the old report stays.
     """
-    beside = path.with_name(f'{path.name}.part')
     try:
-        # a file name that is not UTF-8 becomes a JSON escape; os.fsencode makes it whole again
-        text = json_text(report, indent=1) + '\n'
-        beside.write_text(text, encoding='utf-8', errors='backslashreplace')
-        os.replace(beside, path)
+        replace_text(path, json_text(report, indent=1) + '\n')
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise unwritable(path, error) from None
 
 

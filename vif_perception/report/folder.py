@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -9,15 +11,18 @@ from types import TracebackType
 from typing import Any
 
 from vif_perception.errors import InputError
-from vif_perception.report.document import empty_report, unwritable, write_report
+from vif_perception.report.document import beside, empty_report, unwritable, write_report
 
 REPORT, PAGE, ROWS = 'report.json', 'report.html', 'frames.jsonl'
+#: Set aside at the start, so that a full disk can still be told in report.json.
+RESERVE_BYTES = 64 * 1024
 
 
 class ReportFolder:
     """A context: on entering it older results are taken away and the first report is written.
 
-    Leaving it by an exception writes into the report why.
+    While it is entered no other run can enter it; the system ends that with the process, however
+    it ends. Leaving it by an exception writes into the report why.
 
     Attributes:
         path: the folder; made when it is not there.
@@ -34,6 +39,7 @@ class ReportFolder:
     def __init__(self, path: Path, *, bags: Iterable[Path] = (), also: Iterable[str] = ()):
         self.path = path
         self.report: dict[str, Any] = empty_report(bags)
+        self._lock: int | None = None
         self.results = [path / name for name in (REPORT, PAGE, ROWS, *also)]
 
     def write(self) -> None:
@@ -51,14 +57,19 @@ class ReportFolder:
         self.report['versions']['engine'] = engine.description
 
     def __enter__(self) -> ReportFolder:
-        """Raise an InputError when the folder cannot be made or written."""
+        """Raise an InputError when the folder is in use, or cannot be made or written."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            for result in self.results:
+            self._lock = _lock(self.path)
+            for result in (*self.results, *map(beside, self.results)):
                 result.unlink(missing_ok=True)
-        except OSError as error:
-            raise unwritable(self.path, error) from None
-        self.write()
+            self.write()
+            beside(self.path / REPORT).write_bytes(bytes(RESERVE_BYTES))
+        except BaseException as error:
+            self._release()
+            if isinstance(error, OSError):
+                raise unwritable(self.path, error) from None
+            raise
         return self
 
     def __exit__(
@@ -73,3 +84,29 @@ class ReportFolder:
             self.report.update(status='failed', error=text)
             with suppress(InputError):  # a full disk: the report that says failed stands already
                 self.write()
+        with suppress(OSError):
+            beside(self.path / REPORT).unlink(missing_ok=True)
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _lock(path: Path) -> int | None:
+    """Lock a folder until the descriptor is closed; None where the file system cannot lock it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise InputError(
+            'another run is writing its results there', where=str(path),
+            accepted='a folder of its own for each run',
+            remedy='choose another folder with --out, or wait until the other run has ended',
+        ) from None
+    except OSError:  # some network file systems
+        os.close(descriptor)
+        return None
+    return descriptor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,9 @@ class FusionSample:
             self._stride *= 2
             self._kept = {p: kept for p, kept in self._kept.items() if p % self._stride == 0}
 
-    def compute(self) -> dict[str, dict[str, float]] | None:
+    def compute(
+        self, progress: Callable[[str, int, float], None] | None = None
+    ) -> dict[str, dict[str, float]] | None:
         """Return {method: {metric: mean}} for ours, VIS, IR, AVG, MAX; None without outputs.
 
         The thermal picture is what the network saw: the same window, the same warp.
@@ -74,7 +77,10 @@ class FusionSample:
         from vif_perception.metrics.fusion import FusionScorer, baselines, luma
 
         sums: dict[str, dict[str, float]] = {}
-        for kept in self._kept.values():
+        count = len(self._kept)
+        for done, kept in enumerate(self._kept.values()):
+            if progress is not None:
+                progress('fusion metrics', done, done / count)
             thermal = torch.from_numpy(kept.thermal)[None].double()
             visible = luma(torch.from_numpy(kept.visible))[None]
             scorer = FusionScorer(thermal, visible)
@@ -83,7 +89,8 @@ class FusionSample:
                 into = sums.setdefault(method, {})
                 for metric, value in scorer.score(image).items():
                     into[metric] = into.get(metric, 0.0) + float(value[0])
-        count = len(self._kept)
+        if progress is not None:
+            progress('fusion metrics', count, 1.0)
         return {
             method: {metric: round(total / count, 6) for metric, total in values.items()}
             for method, values in sums.items()

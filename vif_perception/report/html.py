@@ -28,6 +28,7 @@ from vif_perception.report.charts import (
     lanes,
     time_chart,
 )
+from vif_perception.report.document import replace_text
 from vif_perception.report.gallery import Gallery, GalleryEntry
 from vif_perception.report.palette import RGB
 from vif_perception.report.pictures import ERRORS, UNJUDGED
@@ -63,7 +64,7 @@ def write_html(
         legend=_legend(labels, gallery), error_legend=[*ERRORS, UNJUDGED],
         data=_safe_json(_data(series, charts, gallery.entries())),
     )
-    path.write_text(page, encoding='utf-8', errors='replace')
+    replace_text(path, page)
 
 
 def _environment() -> Environment:

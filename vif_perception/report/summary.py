@@ -78,13 +78,27 @@ def headline(report: Mapping[str, Any], series: Series) -> str:
         return 'No output' + (f' from {" and ".join(read)} frames.' if read else '.')
     if fused == total:
         return f'All {total} outputs fused.' if total > 1 else 'The one output is fused.'
-    reasons = Counter(
-        {kind: n for kind, n in series.kinds.items() if kind[0] != 'FUSED' and kind[1]}
-    )
-    why = _reasons(reasons) or ', '.join(
+    by_reason: Counter[str] = Counter()
+    for (mode, reason), n in series.kinds.items():
+        if mode != 'FUSED' and reason:
+            by_reason[reason] += n
+    why = reasons(by_reason) or ', '.join(
         f'{int(n)} {mode}' for mode, n in modes.items() if mode != 'FUSED' and n
     )
     return f'{fused} of {total} outputs fused; {why}.'
+
+
+def reasons(by_reason: Mapping[str, int], most: int = 4) -> str:
+    """'thermal missing 1, frozen 2': the camera is said once."""
+    listed = Counter(by_reason).most_common(most)
+    rest = sum(by_reason.values()) - sum(n for _, n in listed)
+    said, parts = '', []
+    for reason, n in sorted(listed, key=lambda item: (item[0].split(' ')[0], -item[1])):
+        camera, _, what = reason.partition(' ')
+        short = what if camera == said and what else reason
+        said = camera if camera in ('thermal', 'rgb') else ''
+        parts.append(f'{short} {n}')
+    return ', '.join(parts + ([f'{rest} for other reasons'] if rest else []))
 
 
 def gates(given: Any) -> list[Gate]:
@@ -175,22 +189,6 @@ def _metric_row(name: str, methods: list[str], values: list[float | None]) -> Me
             if methods[i] not in COPIES and number(value, decimals) == target
         )
     return MetricRow(name, direction, meaning, values, best, decimals)
-
-
-def _reasons(reasons: Counter[tuple[str, str]], most: int = 4) -> str:
-    """'thermal missing 1, frozen 2': the camera is said once."""
-    by_reason: Counter[str] = Counter()
-    for (_, reason), n in reasons.items():
-        by_reason[reason] += n
-    listed = by_reason.most_common(most)
-    rest = sum(by_reason.values()) - sum(n for _, n in listed)
-    said, parts = '', []
-    for reason, n in sorted(listed, key=lambda item: (item[0].split(' ')[0], -item[1])):
-        camera, _, what = reason.partition(' ')
-        short = what if camera == said and what else reason
-        said = camera if camera in ('thermal', 'rgb') else ''
-        parts.append(f'{short} {n}')
-    return ', '.join(parts + ([f'{rest} for other reasons'] if rest else []))
 
 
 def _as_mapping(value: Any) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +19,9 @@ from vif_perception.report.gates import Gate
 from vif_perception.report.tally import Tally
 from vif_perception.report.view import View
 from vif_perception.types import Camera, FramePair, Health, LabelSet, Mode, Perception
+
+#: Told (stage, how many are done, which part of all that is, 0..1).
+Progress = Callable[[str, int, float], None]
 
 
 class ReportWriter:
@@ -42,7 +45,7 @@ class ReportWriter:
         self._segmentation = SegmentationScore(labels)
         self._rows = folder.path / ROWS
         try:
-            self._lines = self._rows.open('w', encoding='utf-8')
+            self._lines = self._rows.open('w', buffering=1, encoding='utf-8')
         except OSError as error:
             raise unwritable(self._rows, error) from None
 
@@ -90,7 +93,7 @@ class ReportWriter:
     def finish(
         self, health: Health, *, elapsed_s: float, frames: Mapping[Camera, int] | None = None,
         notes: Sequence[str] = (), gates: Iterable[Gate] = (), error: str = '',
-        score_fusion: bool = True,
+        score_fusion: bool = True, progress: Progress | None = None,
     ) -> dict[str, Any]:
         """Close everything, judge, and write the report as the very last thing.
 
@@ -102,6 +105,7 @@ class ReportWriter:
             gates: thresholds on the report.
             error: why the run ended early, '' when it did not.
             score_fusion: False leaves out the fusion metrics, which take about a second each.
+            progress: told how far the fusion metrics are.
 
         Returns:
             What report.json holds; its status is 'ok', 'nodata' or 'failed'.
@@ -111,16 +115,16 @@ class ReportWriter:
             KeyboardInterrupt: while the fusion metrics were computed; all the rest is written.
         """
         report, interrupted = self._folder.report, False
+        self._count(health, elapsed_s, frames or health.received, notes)
         try:
             self._lines.close()
         except OSError as problem:
-            error = error or str(unwritable(self._rows, problem))
-        self._count(health, elapsed_s, frames or health.received, notes)
+            error = self._tell(error, unwritable(self._rows, problem))
         with suppress(InputError):  # a full disk is told below
             self._folder.write()  # still 'failed': scores take a while
         if score_fusion:
             try:
-                self._score_fusion()
+                self._score_fusion(progress)
             except KeyboardInterrupt:
                 error, interrupted = error or 'interrupted, no fusion metrics', True
         report['gates'] = [gate.check(report) for gate in gates]
@@ -128,7 +132,7 @@ class ReportWriter:
         try:
             self._write_page()
         except OSError as problem:
-            self._judge(error or str(unwritable(self._folder.path / PAGE, problem)))
+            self._judge(self._tell(error, unwritable(self._folder.path / PAGE, problem)))
         self._folder.write()
         if interrupted:
             raise KeyboardInterrupt
@@ -194,12 +198,19 @@ class ReportWriter:
             },
         )
 
-    def _score_fusion(self) -> None:
+    def _tell(self, error: str, problem: InputError) -> str:
+        """Return why the run failed; what comes on top of that becomes a note."""
+        text = str(problem)
+        if error and text not in error:
+            self._folder.report['notes'].append(text)
+        return error or text
+
+    def _score_fusion(self, progress: Progress | None) -> None:
         report = self._folder.report
         try:
-            report['fusion'] = self._fusion.compute()
+            report['fusion'] = self._fusion.compute(progress)
         except InputError as problem:
-            report['notes'] = [*report['notes'], f'no fusion metrics: {problem}']
+            report['notes'].append(f'no fusion metrics: {problem}')
 
     def _judge(self, error: str) -> None:
         report = self._folder.report
