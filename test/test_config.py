@@ -136,8 +136,8 @@ def test_the_default_file_holds_every_parameter_with_its_default() -> None:
         group = tree
         for part in above:
             group = group[part]
-        if default == ():
-            assert f'# {name}: []' in text
+        if default in ((), {}):
+            assert f'# {name}: {json.dumps(default)}' in text
         else:
             assert group[name] == default, key
 

@@ -26,9 +26,9 @@ from vif_perception.models.mafs import (
     pyramid,
     transformer,
 )
-from vif_perception.models.mafs.network import entity_evidence
 from vif_perception.models.mafs.teacher import Teacher, fused_color
-from vif_perception.models.registry import build, networks
+from vif_perception.models.prediction import entity_evidence
+from vif_perception.models.registry import build, families
 from vif_perception.types import Calibration
 
 SIZE = (32, 64)
@@ -460,7 +460,7 @@ def test_r152_has_the_published_size():
 
 
 def built(preset: str, classes: int = 5) -> torch.nn.Module:
-    needs = networks()['mafs', preset].needs
+    needs = families()['mafs'].presets[preset].needs
     if needs and importlib.util.find_spec(needs) is None:
         pytest.skip(f'{needs.upper()} IS NOT INSTALLED: mafs {preset} was not tested')
     torch.manual_seed(0)

@@ -14,14 +14,14 @@ from vif_perception.models.multitaskvif.head import grid_means
 from vif_perception.models.registry import build
 from vif_perception.training.cascade import take_turn
 
-HEADS = ('own', 'cascade', 'mth')
-EVERY = [(host, head) for host in HOSTS for head in HEADS]
+WAYS = ('own', 'cascade', 'mth')
+EVERY = [(host, way) for host in HOSTS for way in WAYS]
 CLASSES, ENTITIES = 5, 3
 
 
-def make(host, head='mth', seed=0, **options):
+def make(host, way='mth', seed=0, **options):
     torch.manual_seed(seed)
-    return MultiTaskVIF(MultiTaskVIFConfig(CLASSES, ENTITIES, host, head, **options))
+    return MultiTaskVIF(MultiTaskVIFConfig(CLASSES, ENTITIES, host, way, **options))
 
 
 def random_inputs(network, count=1):
@@ -44,14 +44,14 @@ def loss_of(out):
 
 
 @pytest.mark.parametrize('count', [1, 2])
-@pytest.mark.parametrize('host, head', EVERY)
-def test_contract_in_training_and_every_parameter_learns(host, head, count):
-    network = make(host, head).train()
+@pytest.mark.parametrize('host, way', EVERY)
+def test_contract_in_training_and_every_parameter_learns(host, way, count):
+    network = make(host, way).train()
     inputs = random_inputs(network, count)
     height, width = inputs[1].shape[-2:]
     if count == 1:
         out = network(*inputs, torch.ones(1, 2))
-        missing = {'missing_rgb', 'missing_thermal'}
+        missing = {'stand_ins.rgb', 'stand_ins.thermal'}
     else:
         out = network(*inputs, torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
         missing = set()
@@ -60,7 +60,7 @@ def test_contract_in_training_and_every_parameter_learns(host, head, count):
     assert out.logits.shape == (count, CLASSES, height // 4, width // 4)
     assert out.entity_logits.shape == (count, ENTITIES)
     assert 0 <= out.fused_y.min() <= out.fused_y.max() <= 1
-    if count == 2 and head != 'mth':
+    if count == 2 and way != 'mth':
         return  # one camera each: copied, so nothing of the fusion learns from this batch
     loss_of(out).backward()
     dead = {name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()}
@@ -71,8 +71,8 @@ def test_contract_in_training_and_every_parameter_learns(host, head, count):
 
 @pytest.mark.parametrize('host', HOSTS)
 def test_an_absent_camera_has_no_influence_and_the_other_is_copied(host):
-    for head in HEADS if host != 'cddfuse' else ['mth']:  # one is slow enough
-        network = make(host, head).eval()
+    for way in WAYS if host != 'cddfuse' else ['mth']:  # one is slow enough
+        network = make(host, way).eval()
         rgb, y, heat = random_inputs(network)
         lost = torch.full_like(heat, torch.nan)
         for flags, inputs, blind, kept in (
@@ -86,9 +86,9 @@ def test_an_absent_camera_has_no_influence_and_the_other_is_copied(host):
             assert torch.equal(seen.entity_logits, other.entity_logits)
 
 
-@pytest.mark.parametrize('host, head', [(h, k) for h, k in EVERY if k != 'own'])
-def test_the_mask_looks_at_both_cameras(host, head):
-    network = make(host, head).eval()
+@pytest.mark.parametrize('host, way', [(h, w) for h, w in EVERY if w != 'own'])
+def test_the_mask_looks_at_both_cameras(host, way):
+    network = make(host, way).eval()
     rgb, y, heat = random_inputs(network)
     logits = run(network, (rgb, y, heat)).logits
     assert not torch.equal(logits, run(network, (rgb, y, heat.flip(-1))).logits)
@@ -105,9 +105,9 @@ def test_presence_is_decided_image_by_image():
     torch.testing.assert_close(out.fused_y, torch.cat([first.fused_y, second.fused_y]))
 
 
-@pytest.mark.parametrize('host, head', EVERY)
-def test_any_size_through_the_deployed_module(host, head):
-    deployed = Deployed(make(host, head))
+@pytest.mark.parametrize('host, way', EVERY)
+def test_any_size_through_the_deployed_module(host, way):
+    deployed = Deployed(make(host, way))
     generator = torch.Generator().manual_seed(2)
     height, width = (97, 131) if host != 'cddfuse' else (33, 47)
     rgb = torch.randint(0, 256, (height, width, 3), generator=generator, dtype=torch.uint8)
@@ -127,14 +127,14 @@ def test_any_size_through_the_deployed_module(host, head):
     assert torch.equal(alone[0], rgb)
 
 
-@pytest.mark.parametrize('host, head', [*((host, 'mth') for host in HOSTS), ('rt', 'cascade')])
-def test_half_precision_keeps_to_the_full_one(host, head):
+@pytest.mark.parametrize('host, way', [*((host, 'mth') for host in HOSTS), ('rt', 'cascade')])
+def test_half_precision_keeps_to_the_full_one(host, way):
     torch.manual_seed(2)
     image, window = torch.randint(0, 256, (20, 30), dtype=torch.uint8), torch.tensor([0.0, 255.0])
     rgb = image.flip(0)[..., None].expand(-1, -1, 3)
     with torch.no_grad():
         full, half = (
-            Deployed(make(host, head), precision=precision)(rgb, image, window, torch.ones(2))[0]
+            Deployed(make(host, way), precision=precision)(rgb, image, window, torch.ones(2))[0]
             for precision in (torch.float32, torch.bfloat16)
         )
     assert (full.int() - half.int()).abs().float().mean() < 4
@@ -196,14 +196,17 @@ def test_keeping_the_decoder_fuses_as_the_host_alone(host):
 ])
 def test_hosts_are_as_large_as_published(host, megas, gigas):
     with torch.device('meta'):
-        size = cost(build('multitaskvif', f'{host}-own'))
+        size = cost(build('multitaskvif', host, options={'way': 'own'}))
     assert size.parameters / 1e6 == pytest.approx(megas, rel=0.01)
     assert size.macs / 1e9 == pytest.approx(gigas, rel=0.01)
 
 
 def test_a_head_in_one_stage_is_cheaper_than_a_cascade():
     with torch.device('meta'):
-        joint, two = (cost(build('multitaskvif', f'seafusion-{h}')) for h in ('mth', 'cascade'))
+        joint, two = (
+            cost(build('multitaskvif', 'seafusion', options={'way': way}))
+            for way in ('mth', 'cascade')
+        )
     assert joint.parameters < two.parameters
     assert joint.macs < two.macs
 
@@ -261,14 +264,14 @@ def test_turns_of_a_cascade():
         network.zero_grad()
         loss_of(network(*inputs, torch.ones(2, 2))).backward()
         for name, parameter in network.named_parameters():
-            if not name.startswith('missing_'):
+            if not name.startswith('stand_ins.'):
                 of_segmenter = name.startswith('segmenter.')
                 assert (parameter.grad is not None) is (of_segmenter is learns), name
         assert network.segmenter.training is learns
         assert network.host.training is not learns
     with pytest.raises(InputError, match='unknown turn'):
         take_turn(network, 'both')
-    with pytest.raises(InputError, match='head cascade'):
+    with pytest.raises(InputError, match='way cascade'):
         take_turn(make('rt', 'mth'), 'fusion')
 
 
@@ -285,9 +288,9 @@ def test_shared_parameters_for_fair_weights():
 
 @pytest.mark.parametrize('options, message', [
     ({'host': 'pix2pix'}, 'accepted: seafusion'),
-    ({'head': 'both'}, 'accepted: own, cascade, mth'),
-    ({'head': 'own', 'keep_host_decoder': True}, 'accepted: head mth'),
-    ({'head': 'cascade', 'task_exchange': True}, 'accepted: head mth'),
+    ({'way': 'both'}, 'accepted: own, cascade, mth'),
+    ({'way': 'own', 'keep_host_decoder': True}, 'accepted: way mth'),
+    ({'way': 'cascade', 'task_exchange': True}, 'accepted: way mth'),
     ({'keep_host_decoder': True, 'task_exchange': True}, 'leave keep_host_decoder off'),
     ({'classes': 3, 'entities': 3}, 'entities cannot be read off'),
 ])
@@ -297,8 +300,8 @@ def test_contradictions_name_what_is_accepted(options, message):
 
 
 def test_unknown_preset_names_what_there_is():
-    with pytest.raises(InputError, match='multitaskvif seafusion-mth'):
-        build('multitaskvif', 'seafusion-both')
+    with pytest.raises(InputError, match=r"no preset 'pix2pix'; accepted: seafusion.*the host"):
+        build('multitaskvif', 'pix2pix')
 
 
 @pytest.mark.parametrize('size', [(0, 16), (15, 16), (16, 40)])

@@ -95,7 +95,7 @@ def test_class_list_that_does_not_fit_shows_both_shapes(saved):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'preset': 'xxl'}, 'unknown network'),
+        ({'preset': 'xxl'}, r"tiny\.json: model\.preset: rt has no preset 'xxl'.*n, s, m"),
         ({'colors': [[0, 0, 0]]}, '1 colours for 9 classes'),
         ({'sha256': 'short'}, 'is not a card: sha256: '),
         ({'surprise': 1}, 'is not a card: surprise: [^[]*$'),

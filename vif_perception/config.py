@@ -46,7 +46,10 @@ class ModelConfig(Group):
     """Which network runs."""
 
     name: str = Field('rt', description='architecture, see `vif-perception models`')
-    preset: str = Field('s', description='size of the architecture')
+    preset: str = Field('s', description='size, backbone or host of the architecture')
+    options: dict[str, Any] = Field(
+        {}, description='further settings of the architecture by name, for training'
+    )
     weights: str = Field('', description='.safetensors file; empty: the packaged weights')
 
 

@@ -52,6 +52,11 @@ def weights_file(name: str) -> Path:
     )
 
 
+def packaged_weights() -> list[str]:
+    """Names of all packaged weights, such as ``rt-s``."""
+    return _names(_PACKAGE / 'weights', '.safetensors')
+
+
 def _folder(source: str) -> Path:
     installed = _PACKAGE / _INSTALLED_AS[source]
     checkout = _PACKAGE.parent
@@ -64,12 +69,15 @@ def _find(folder: Path, name: str, suffix: str, remedy: str = '') -> Path:
     path = folder / f'{name}{suffix}'
     if re.fullmatch(r'\w[\w.-]*(/\w[\w.-]*)*', name) and path.is_file():
         return path
-    found = sorted(
-        file.relative_to(folder).as_posix().removesuffix(suffix)
-        for file in folder.rglob(f'*{suffix}')
-    )
     raise InputError(
         f'{name!r} is not among the packaged {suffix} files', where=folder.name,
-        accepted=', '.join(found) or 'none: the installation is incomplete',
+        accepted=', '.join(_names(folder, suffix)) or 'none: the installation is incomplete',
         remedy=remedy,
+    )
+
+
+def _names(folder: Path, suffix: str) -> list[str]:
+    return sorted(
+        file.relative_to(folder).as_posix().removesuffix(suffix)
+        for file in folder.rglob(f'*{suffix}')
     )

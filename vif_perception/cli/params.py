@@ -51,7 +51,7 @@ def _print_table(rows: Iterable[Row]) -> None:
 def as_yaml(rows: Iterable[Row]) -> str:
     """Return a ROS parameter file with every default, its meaning and accepted values.
 
-    Lists that are empty by default are comments: ROS cannot read an empty list from YAML.
+    Lists and mappings that are empty by default are comments: ROS cannot read them from YAML.
     """
     lines = ['# Every parameter with its default; made by `vif-perception params -f yaml`.']
     lines += ['/**:', '  ros__parameters:']
@@ -64,7 +64,7 @@ def as_yaml(rows: Iterable[Row]) -> str:
         indent = ' ' * (6 if above else 4)
         lines.append(f'{indent}# {meaning} ({accepted})')
         value = json.dumps(default, ensure_ascii=False)
-        lines.append(f'{indent}{"# " if default == () else ""}{name}: {value}')
+        lines.append(f'{indent}{"# " if default in ((), {}) else ""}{name}: {value}')
     return '\n'.join(lines) + '\n'
 
 

@@ -86,13 +86,18 @@ def make_rig(
     from vif_perception.sim import Rig, parse_fault
 
     return Rig(
-        seed, size=_size(size, '--size'), thermal_size=_size(thermal_size, '--thermal-size'),
-        rate_hz=rate, time_of_day=time_of_day.value,
-        faults=[parse_fault(text) for text in faults],
+        seed, size=parse_size(size, '--size'),
+        thermal_size=parse_size(thermal_size, '--thermal-size'), rate_hz=rate,
+        time_of_day=time_of_day.value, faults=[parse_fault(text) for text in faults],
     )
 
 
-def _size(text: str, option: str) -> tuple[int, int]:
+def parse_size(text: str, option: str) -> tuple[int, int]:
+    """Read ``WxH`` as (width, height).
+
+    Raises:
+        InputError: it is no size; ``option`` is where it was given.
+    """
     width, _, height = text.partition('x')
     if not (width.isdecimal() and height.isdecimal()):
         raise InputError(f'{text!r} is no size', where=option, accepted='WxH such as 640x480')

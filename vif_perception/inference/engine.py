@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from vif_perception.config import Config
+from vif_perception.config import Config, ModelConfig
 from vif_perception.errors import InputError
-from vif_perception.inference.weights import load_network
+from vif_perception.inference.weights import Card, load_network
 from vif_perception.resources import weights_file
 from vif_perception.types import Calibration, LabelSet
 
@@ -67,7 +67,8 @@ def create_engine(config: Config) -> Engine:
     """Load the network of the configuration into its backend and warm it up.
 
     Raises:
-        InputError: unusable weights (see ``weights.load_network``) or device.
+        InputError: unusable weights (see ``weights.load_network``) or device, or weights of
+            another network than the configuration asks for.
     """
     from vif_perception.inference.torch_engine import TorchEngine
 
@@ -75,11 +76,21 @@ def create_engine(config: Config) -> Engine:
         f'{config.model.name}-{config.model.preset}'
     )
     network, card = load_network(path)
-    if config.model.weights == '' and (card.network, card.preset) != (
-        config.model.name, config.model.preset
-    ):
+    _check_card(card, config.model, path)
+    return TorchEngine(network, card, config.inference)
+
+
+def _check_card(card: Card, model: ModelConfig, path: Path) -> None:
+    """Weights given by file may be of any network; options that are given must be theirs."""
+    if model.weights == '' and (card.network, card.preset) != (model.name, model.preset):
         raise InputError(
             f'card says {card.network} {card.preset}', where=str(path),
-            accepted=f'{config.model.name} {config.model.preset}',
+            accepted=f'{model.name} {model.preset}',
         )
-    return TorchEngine(network, card, config.inference)
+    for option, value in model.options.items():
+        if option not in card.options or card.options[option] != value:
+            raise InputError(
+                f'{option} is {value!r}', where='model.options',
+                accepted=f'{path.name} was made with {card.options or "no options"}',
+                remedy='leave model.options out: the card says what the weights are',
+            )

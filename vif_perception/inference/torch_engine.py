@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 
@@ -44,6 +45,8 @@ class TorchEngine:
         window: tuple[float, float], calibration: Calibration,
     ) -> EngineOutput:
         """Run one pair, or one camera when the other is None; see ``Engine.run``."""
+        if not -math.inf < window[0] < window[1] < math.inf:
+            raise InputError(f'thermal window {window}', accepted='finite, black below white')
         self._place(calibration)
         by_reference = calibration.reference == 'rgb'
         sizes = (calibration.size, calibration.other_size)

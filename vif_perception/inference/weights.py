@@ -1,8 +1,8 @@
 """Weights files: safetensors beside a JSON card that says what they are.
 
-The card ``NAME.json`` beside ``NAME.safetensors`` holds architecture, classes, colours, training
-data, protocol, metrics and the sha256 of the weights file. Nothing is downloaded, no pickle is
-ever opened.
+The card ``NAME.json`` beside ``NAME.safetensors`` holds the architecture with every option,
+classes, colours, training data, protocol, metrics and the sha256 of the weights file. Nothing is
+downloaded, no pickle is ever opened.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor, isfinite, nn
 
 from vif_perception.errors import InputError
-from vif_perception.models.registry import build
+from vif_perception.models.registry import build, options_of
 from vif_perception.types import LabelSet
 
 
@@ -34,6 +34,7 @@ class Card(BaseModel):
     name: str
     network: str
     preset: str
+    options: dict[str, Any] = {}
     classes: tuple[str, ...] = Field(min_length=2, max_length=255)
     colors: tuple[tuple[int, int, int], ...]
     entities: tuple[str, ...]
@@ -53,7 +54,8 @@ def load_network(path: Path) -> tuple[nn.Module, Card]:
     """Build the network a weights file is for and load it, in eval mode.
 
     Raises:
-        InputError: missing file or card, pickle, wrong hash, keys, shapes or class count.
+        InputError: missing file or card, pickle, wrong hash, keys, shapes, class count or number
+            type, unknown network or option, values that are not finite.
     """
     card = read_card(path.with_suffix('.json'))
     content = _read(path)
@@ -70,12 +72,29 @@ def load_network(path: Path) -> tuple[nn.Module, Card]:
             f'is not safetensors ({error})', where=str(path),
             accepted='the .safetensors file that the training wrote', remedy='copy it again',
         ) from None
-    network = build(
-        card.network, card.preset, classes=len(card.classes), entities=len(card.entities)
-    )
+    network = build_from(card, str(path.with_suffix('.json')))
     _check_fit(tensors, network.state_dict(), card, str(path))
+    _check_numbers(tensors, network.state_dict(), str(path))
     network.load_state_dict(tensors)
     return network.eval(), card
+
+
+def build_from(card: Card, where: str) -> nn.Module:
+    """Build the network of a card, with fresh weights.
+
+    Raises:
+        InputError: the card names no network or option of this package; ``where`` is the card.
+    """
+    try:
+        return build(
+            card.network, card.preset, classes=len(card.classes), entities=len(card.entities),
+            options=card.options,
+        )
+    except InputError as error:
+        said = f'{error.where}: {error.what}' if error.where else error.what
+        raise InputError(
+            said, where=where, accepted=error.accepted, remedy=error.remedy
+        ) from None
 
 
 def read_card(path: Path) -> Card:
@@ -105,10 +124,15 @@ def read_card(path: Path) -> Card:
 
 
 def save_network(network: nn.Module, path: Path, /, **card: Any) -> Card:
-    """Write ``path`` (.safetensors) and its card; ``card`` holds the card's fields but sha256."""
+    """Write ``path`` (.safetensors) and its card.
+
+    Args:
+        card: the card's fields but ``sha256`` and ``options``, which are the network's own.
+    """
     path.write_bytes(save({k: value.contiguous() for k, value in network.state_dict().items()}))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    made = Card.model_validate({'schema': 1, **card, 'sha256': digest})
+    own = {'options': options_of(card['network'], network), 'sha256': digest}
+    made = Card.model_validate({'schema': 1, **card, **own})
     text = json.dumps(made.model_dump(by_alias=True), indent=1)
     path.with_suffix('.json').write_text(text + '\n', encoding='utf-8')
     return made
@@ -151,3 +175,18 @@ def _check_fit(
         f'and {len(card.entities)} entities: {"; ".join(sides)}',
         where=where, remedy='use the card that was written with these weights',
     )
+
+
+def _check_numbers(tensors: dict[str, Tensor], wanted: dict[str, Tensor], where: str) -> None:
+    for key, tensor in tensors.items():
+        if tensor.dtype != wanted[key].dtype:
+            found, asked = (str(x.dtype).removeprefix('torch.') for x in (tensor, wanted[key]))
+            raise InputError(
+                f'{key} is {found}', where=where, accepted=asked,
+                remedy='convert it where it was made; inference.precision sets what runs',
+            )
+        if not isfinite(tensor).all():
+            raise InputError(
+                f'{key} holds values that are not finite', where=where,
+                remedy='the training diverged: take an earlier checkpoint',
+            )

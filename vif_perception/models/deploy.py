@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vif_perception.errors import InputError
 from vif_perception.models.blocks import channels_last, fold_batchnorm
 from vif_perception.models.prediction import Prediction
 
@@ -56,7 +57,11 @@ class Deployed(nn.Module):
         Returns:
             fused H x W x 3 uint8, mask H x W uint8, confidence H x W uint8
             (round(255 * max softmax)), entity scores K float32 0..1.
+
+        Raises:
+            InputError: wrong channel count or type, or sizes that differ without a grid.
         """
+        _check_raw(rgb, thermal, rgb_grid, thermal_grid)
         color = _warp(rgb * present[0], rgb_grid)
         low, high = window[0], window[1]
         heat = ((thermal.float() - low) / (high - low)).clamp_(0, 1)
@@ -98,6 +103,29 @@ class Deployed(nn.Module):
         half = torch.stack([ids.to(torch.uint8), confidence.to(torch.uint8)])
         full = half.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :height, :width]
         return full[0].contiguous(), full[1].contiguous()
+
+
+def _check_raw(
+    rgb: Tensor, thermal: Tensor, rgb_grid: Tensor | None, thermal_grid: Tensor | None
+) -> None:
+    """Look at shapes and types only; NaN and infinite thermal pixels become black or white."""
+    found = ' and '.join(f'{list(x.shape)} {str(x.dtype)[6:]}' for x in (rgb, thermal))
+    accepted = 'rgb h x w x 3 uint8, thermal h x w uint8, uint16 or float32'
+    kinds = (torch.uint8, torch.uint16, torch.float32)
+    if (
+        rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != torch.uint8
+        or thermal.ndim != 2 or thermal.dtype not in kinds or not rgb.numel() * thermal.numel()
+    ):
+        raise InputError(f'rgb and thermal of {found}', accepted=accepted)
+    sizes = [
+        tuple(image.shape[:2]) if grid is None else tuple(grid.shape[:2])
+        for image, grid in ((rgb, rgb_grid), (thermal, thermal_grid))
+    ]
+    if sizes[0] != sizes[1]:
+        raise InputError(
+            f'rgb and thermal of {found}', accepted='one size',
+            remedy='give the grid of the one that is not the reference',
+        )
 
 
 def _warp(image: Tensor, grid: Tensor | None) -> Tensor:

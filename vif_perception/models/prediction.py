@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
+
+from vif_perception.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -23,3 +26,22 @@ class Prediction:
     logits: Tensor
     entity_logits: Tensor
     auxiliaries: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def entity_evidence(logits: Tensor, entities: int) -> Tensor:
+    """Log-odds (N, entities) that class k + 1 is somewhere in the image: its surest pixel's."""
+    chance = logits.float().softmax(1)[:, 1 : entities + 1].amax((2, 3)).clamp(1e-6, 1 - 1e-6)
+    return torch.log(chance) - torch.log1p(-chance)
+
+
+def check_evidence(classes: int, entities: int) -> None:
+    """Refuse more entities than :func:`entity_evidence` can read off the mask.
+
+    Raises:
+        InputError: more entities than classes without background.
+    """
+    if not 0 <= entities < classes:
+        raise InputError(
+            f'{entities} entities cannot be read off {classes} classes',
+            accepted=f'0 to {classes - 1}: entity k is class k + 1',
+        )

@@ -1,79 +1,188 @@
-"""Networks by name and preset.
+"""Every network by ``model.name``, ``model.preset`` and ``model.options``: the one way to build.
+
+A family is one architecture. Its presets name the one thing that sets the size (rt: the size,
+mafs: the backbone, multitaskvif: the host); its options are the switches that remain.
 
 A network is an ``nn.Module`` with an attribute ``stride`` (input height and width must be
-multiples of it) and ``forward(rgb, y, thermal, present) -> Prediction``:
-rgb N x 3 x H x W and y, thermal N x 1 x H x W, all 0..1; present N x 2 flags (rgb, thermal).
+multiples of it), its settings as ``config``, and ``forward(rgb, y, thermal, present) ->
+Prediction``: rgb N x 3 x H x W and y, thermal N x 1 x H x W, all 0..1; present N x 2 flags
+(rgb, thermal).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from torch import nn
 
 from vif_perception.errors import InputError
 
-#: Modules of this package that register networks when they are imported.
-FAMILIES = ('rt', 'mafs', 'egmt', 'multitaskvif')
-
-Builder = Callable[[int, int], nn.Module]
+#: Modules of this package that register families when they are imported.
+MODULES = ('rt', 'mafs', 'egmt', 'multitaskvif')
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One buildable network.
+class Preset:
+    """One size of a family.
 
     Attributes:
-        build: (classes, entities) -> network with fresh weights.
-        summary: what it is, one line; source: the paper, or ``ours``.
+        summary: what it is, at most 17 characters.
+        parameters, macs: in millions and thousand millions for 640x480, 9 classes, 8 entities.
+            Stated, so that a list needs no counting and no optional package; a test counts.
+        settings: fields of the family's configuration that it sets.
         needs: package beyond torch that building takes; without it ``build`` raises InputError.
     """
 
-    build: Builder
     summary: str
-    source: str
+    parameters: float
+    macs: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
     needs: str = ''
 
 
-_ENTRIES: dict[tuple[str, str], Entry] = {}
+@dataclass(frozen=True)
+class Family:
+    """One architecture.
+
+    Attributes:
+        title: what it is; source: the paper, or ``ours``; ours: what in it is not published.
+        outputs: what it predicts.
+        config: dataclass with ``classes``, ``entities`` and the settings.
+        network: builds it from the configuration, with fresh weights.
+        presets: by name; preset_is: what the name of a preset says, such as ``host``.
+        options: fields of the configuration that ``model.options`` may set.
+        onnx: empty, or why it cannot be written as ONNX.
+    """
+
+    title: str
+    source: str
+    ours: str
+    outputs: str
+    config: type
+    network: Callable[[Any], nn.Module]
+    presets: Mapping[str, Preset]
+    preset_is: str = 'size'
+    options: tuple[str, ...] = ()
+    onnx: str = ''
+
+    @property
+    def default(self) -> str:
+        """The preset that is meant when none is named: ``s``, else the first."""
+        return 's' if 's' in self.presets else next(iter(self.presets))
+
+    def accepted(self) -> dict[str, str]:
+        """What every option takes, in words."""
+        kinds = get_type_hints(self.config)
+        return {option: _words(kinds[option]) for option in self.options}
 
 
-def register(
-    name: str, preset: str, *, summary: str, source: str, needs: str = '',
-) -> Callable[[Builder], Builder]:
-    """Decorate a builder ``(classes, entities) -> nn.Module``; a second one of a name is an error.
+_FAMILIES: dict[str, Family] = {}
+
+
+def register(name: str, family: Family) -> None:
+    """Add a family.
 
     Raises:
-        KeyError: the name and preset are taken.
+        KeyError: the name is taken.
     """
-    def keep(build: Builder) -> Builder:
-        if (name, preset) in _ENTRIES:
-            raise KeyError(f'{name} {preset} is registered twice')
-        _ENTRIES[name, preset] = Entry(build, summary, source, needs)
-        return build
-
-    return keep
+    if name in _FAMILIES:
+        raise KeyError(f'{name} is registered twice')
+    _FAMILIES[name] = family
 
 
-def networks() -> Mapping[tuple[str, str], Entry]:
-    """All networks, keyed by (name, preset)."""
-    for family in FAMILIES:
-        importlib.import_module(f'vif_perception.models.{family}')
-    return _ENTRIES
+def families() -> Mapping[str, Family]:
+    """All families by name."""
+    for module in MODULES:
+        importlib.import_module(f'vif_perception.models.{module}')
+    return MappingProxyType(_FAMILIES)
 
 
-def build(name: str, preset: str, *, classes: int = 9, entities: int = 8) -> nn.Module:
+def find(name: str, preset: str | None) -> Family:
+    """Return a family that has ``preset``; None: that may have any.
+
+    Raises:
+        InputError: there is no such family, or it has no such preset.
+    """
+    known = families()
+    if name not in known:
+        raise InputError(
+            f'unknown network {name!r}', where='model.name', accepted=', '.join(known)
+        )
+    family = known[name]
+    if preset is not None and preset not in family.presets:
+        raise InputError(
+            f'{name} has no preset {preset!r}', where='model.preset',
+            accepted=f'{", ".join(family.presets)} (the {family.preset_is})',
+        )
+    return family
+
+
+def build(
+    name: str, preset: str, *, classes: int = 9, entities: int = 8,
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> nn.Module:
     """Build a network with fresh weights.
 
+    Args:
+        name, preset, options: ``model.name``, ``model.preset``, ``model.options``; an option
+            that is not given keeps the preset's value.
+        classes: ids in the mask; entities: scores beside it.
+
     Raises:
-        InputError: unknown name or preset, or a package it needs is not installed.
+        InputError: unknown name, preset or option, a value that the network cannot have, or a
+            package it needs is not installed.
     """
-    known = networks()
-    if (name, preset) not in known:
-        raise InputError(
-            f'unknown network {name!r} preset {preset!r}', where='model.name, model.preset',
-            accepted=', '.join(f'{network} {size}' for network, size in known),
+    family = find(name, preset)
+    settings = {**family.presets[preset].settings, **_checked(name, family, options)}
+    return family.network(family.config(classes=classes, entities=entities, **settings))
+
+
+def options_of(name: str, network: nn.Module) -> dict[str, Any]:
+    """All options of a built network with their values, also those left at the preset's."""
+    settings = dataclasses.asdict(network.config)  # type: ignore[call-overload]
+    return {option: settings[option] for option in families()[name].options}
+
+
+def _checked(name: str, family: Family, options: Mapping[str, Any]) -> dict[str, Any]:
+    kinds = get_type_hints(family.config)
+    taken = {}
+    for option, value in options.items():
+        if option not in family.options:
+            named = option == family.preset_is
+            raise InputError(
+                f'{name} has no option {option!r}', where='model.options',
+                accepted=', '.join(family.options) or 'none',
+                remedy=f'the {option} is named by model.preset' if named else '',
+            )
+        value = tuple(value) if isinstance(value, list) else value
+        if not _fits(value, kinds[option]):
+            raise InputError(
+                f'is {value!r}', where=f'model.options.{option}', accepted=_words(kinds[option])
+            )
+        taken[option] = value
+    return taken
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    parts = get_args(kind)
+    if get_origin(kind) is Literal:
+        return value in parts
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and len(value) == len(parts) and all(
+            map(_fits, value, parts)
         )
-    return known[name, preset].build(classes, entities)
+    return type(value) is kind and (kind is not int or 1 <= value <= 4096)
+
+
+def _words(kind: Any) -> str:
+    parts = get_args(kind)
+    if get_origin(kind) is Literal:
+        return ', '.join(map(str, parts))
+    if get_origin(kind) is tuple:
+        return f'{len(parts)} whole numbers of 1 to 4096'
+    return {bool: 'true, false', int: 'a whole number of 1 to 4096'}[kind]

@@ -17,8 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vif_perception.models.blocks import ConvBN, Residual
+from vif_perception.models.inputs import check_inputs
 from vif_perception.models.prediction import Prediction
-from vif_perception.models.registry import register
+from vif_perception.models.registry import Family, Preset, register
 
 #: Largest change the fusion may add to the blend of the two inputs (intensity range 0..1).
 RESIDUAL_BOUND = 0.15
@@ -53,7 +54,7 @@ class RTConfig:
 
 
 class Stream(nn.Module):
-    """Shallow encoder of one camera: features at H/4 and H/8."""
+    """Shallow encoder of one camera: features at H/2, H/4 and H/8."""
 
     def __init__(self, cin: int, stem: tuple[int, int, int], blocks: tuple[int, int]):
         super().__init__()
@@ -66,10 +67,13 @@ class Stream(nn.Module):
             ConvBN(quarter, eighth, stride=2), *[Residual(eighth) for _ in range(blocks[1])]
         )
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (N, cin, H, W) to features at (H/4, W/4) and (H/8, W/8)."""
-        quarter = self.quarter(x)
-        return quarter, self.eighth(quarter)
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Map (N, cin, H, W) to features at H/2, H/4 and H/8."""
+        first, *rest = self.quarter
+        half = quarter = first(x)
+        for layer in rest:
+            quarter = layer(quarter)
+        return half, quarter, self.eighth(quarter)
 
 
 class Merge(nn.Module):
@@ -90,6 +94,14 @@ class Merge(nn.Module):
         thermal = torch.lerp(self.missing_thermal.to(rgb.dtype), thermal, has_thermal)
         mixed = self.mix(torch.cat([rgb, thermal], 1))
         return torch.lerp(thermal, rgb, torch.sigmoid(self.gate(mixed))) + mixed
+
+
+class Level(nn.Sequential):
+    """Half the resolution, then residual blocks, then what else is given."""
+
+    def __init__(self, cin: int, cout: int, blocks: int, *more: nn.Module):
+        residuals = [Residual(cout) for _ in range(blocks)]
+        super().__init__(ConvBN(cin, cout, stride=2), *residuals, *more)
 
 
 class Context(nn.Module):
@@ -200,13 +212,8 @@ class RT(nn.Module):
         if config.inputs == 'both':
             self.merge4, self.merge8 = Merge(quarter), Merge(eighth)
         mid, coarse = config.trunk
-        self.sixteenth = nn.Sequential(
-            ConvBN(eighth, mid, stride=2), *[Residual(mid) for _ in range(config.trunk_blocks[0])]
-        )
-        self.coarse = nn.Sequential(
-            ConvBN(mid, coarse, stride=2),
-            *[Residual(coarse) for _ in range(config.trunk_blocks[1])], Context(coarse),
-        )
+        self.sixteenth = Level(eighth, mid, config.trunk_blocks[0])
+        self.coarse = Level(mid, coarse, config.trunk_blocks[1], Context(coarse))
         self.decoder = Decoder((quarter, eighth, mid, coarse), config.decoder)
         _, d8, d4 = config.decoder
         self.entity_head = EntityHead(d8, config.entities, d4)
@@ -221,23 +228,35 @@ class RT(nn.Module):
             y: N x 1 x H x W, luma of rgb, 0..1, float32 (the blend keeps its precision).
             thermal: N x 1 x H x W, 0..1, float32.
             present: N x 2 flags 0 or 1: rgb, thermal.
+
+        Raises:
+            InputError: see ``inputs.check_inputs``.
         """
-        f4, f8 = self._streams(rgb, thermal.to(rgb.dtype), present)
-        f16 = self.sixteenth(f8)
-        x8, x4 = self.decoder(f4, f8, f16, self.coarse(f16))
+        check_inputs(self, rgb, y, thermal, present)
+        x8, x4 = self.features(rgb, thermal.to(rgb.dtype), present)
         entity_logits, gate = self.entity_head(x8)
         fused_y = self.fusion_head(y, thermal, x4, present)
         return Prediction(fused_y, self.mask_head(x4 * gate), entity_logits)
 
+    def features(self, rgb: Tensor, thermal: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of the decoder at H/8 and H/4, which all heads read."""
+        f4, f8 = self._streams(rgb, thermal, present)
+        f16 = self.sixteenth(f8)
+        return self.decoder(f4, f8, f16, self.coarse(f16))
+
+    def last_shared(self) -> list[nn.Parameter]:
+        """Parameters of the last block that all three heads use."""
+        return list(self.decoder.smooth8.parameters())
+
     def _streams(self, rgb: Tensor, thermal: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         if self.config.inputs == 'rgb':
-            return self.rgb_stream(rgb)
+            return self.rgb_stream(rgb)[1:]
         if self.config.inputs == 'thermal':
-            return self.thermal_stream(thermal)
+            return self.thermal_stream(thermal)[1:]
         if self.config.inputs == 'early':
-            return self.rgb_stream(torch.cat([rgb, thermal], 1))
-        rgb4, rgb8 = self.rgb_stream(rgb)
-        thermal4, thermal8 = self.thermal_stream(thermal)
+            return self.rgb_stream(torch.cat([rgb, thermal], 1))[1:]
+        _, rgb4, rgb8 = self.rgb_stream(rgb)
+        _, thermal4, thermal8 = self.thermal_stream(thermal)
         return (
             self.merge4(rgb4, thermal4, present), self.merge8(rgb8, thermal8, present)
         )
@@ -248,49 +267,36 @@ def double(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=False)
 
 
-@register('rt', 'n', summary='thermal and RGB, nano', source='ours')
-def rt_n(classes: int, entities: int) -> RT:
-    """Build the smallest size."""
-    return RT(RTConfig(
-        classes, entities, stem=(16, 16, 48), trunk=(96, 128), trunk_blocks=(1, 1),
-        decoder=(64, 48, 32),
+OUTPUTS = 'fused luma, class logits at H/4, entity logits from a head of its own'
+
+register('rt', Family(
+    title='real-time network of the robot: thermal and RGB', source='ours', outputs=OUTPUTS,
+    ours='all of it; ideas of MAFS, MultiTaskVIF and EGMT', config=RTConfig, network=RT,
+    presets={
+        'n': Preset('nano', 0.88, 1.87, {
+            'stem': (16, 16, 48), 'trunk': (96, 128), 'trunk_blocks': (1, 1),
+            'decoder': (64, 48, 32),
+        }),
+        's': Preset('the default', 2.06, 3.58),
+        'm': Preset('medium', 5.64, 10.12, {
+            'stem': (24, 48, 96), 'rgb_blocks': (1, 2), 'thermal_blocks': (1, 2),
+            'trunk': (160, 256), 'trunk_blocks': (3, 2), 'decoder': (128, 96, 48),
+        }),
+    },
+))
+
+
+def _register_comparison(inputs: Inputs, title: str, parameters: float, macs: float) -> None:
+    settings = {
+        'inputs': inputs, 'stem': (24, 48, 80), 'rgb_blocks': (1, 1), 'thermal_blocks': (1, 1)
+    }
+    register(f'rt_{inputs}', Family(
+        title=f'comparison at the cost of rt s: {title}', source='ours', outputs=OUTPUTS,
+        ours='all of it', config=RTConfig, network=RT,
+        presets={'s': Preset(title, parameters, macs, settings)},
     ))
 
 
-@register('rt', 's', summary='thermal and RGB, the default', source='ours')
-def rt_s(classes: int, entities: int) -> RT:
-    """Build the default size."""
-    return RT(RTConfig(classes, entities))
-
-
-@register('rt', 'm', summary='thermal and RGB, medium', source='ours')
-def rt_m(classes: int, entities: int) -> RT:
-    """Build the largest size."""
-    return RT(RTConfig(
-        classes, entities, stem=(24, 48, 96), rgb_blocks=(1, 2), thermal_blocks=(1, 2),
-        trunk=(160, 256), trunk_blocks=(3, 2), decoder=(128, 96, 48),
-    ))
-
-
-@register('rt_early', 's', summary='comparison: four channels stacked', source='ours')
-def rt_early(classes: int, entities: int) -> RT:
-    """Build early fusion at the cost of rt s."""
-    return _one_stream('early', classes, entities)
-
-
-@register('rt_rgb', 's', summary='comparison: RGB only', source='ours')
-def rt_rgb(classes: int, entities: int) -> RT:
-    """Build the RGB network at the cost of rt s."""
-    return _one_stream('rgb', classes, entities)
-
-
-@register('rt_thermal', 's', summary='comparison: thermal only', source='ours')
-def rt_thermal(classes: int, entities: int) -> RT:
-    """Build the thermal network at the cost of rt s."""
-    return _one_stream('thermal', classes, entities)
-
-
-def _one_stream(inputs: Inputs, classes: int, entities: int) -> RT:
-    return RT(RTConfig(
-        classes, entities, inputs, stem=(24, 48, 80), rgb_blocks=(1, 1), thermal_blocks=(1, 1)
-    ))
+_register_comparison('early', 'four channels', 2.05, 3.82)
+_register_comparison('rgb', 'RGB only', 2.05, 3.81)
+_register_comparison('thermal', 'thermal only', 2.05, 3.77)

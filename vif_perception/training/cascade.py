@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torch import Tensor
-
 from vif_perception.errors import InputError
 from vif_perception.models.multitaskvif import MultiTaskVIF
 
@@ -25,8 +23,8 @@ def take_turn(network: MultiTaskVIF, turn: Turn) -> None:
     segmenter = network.segmenter
     if segmenter is None:
         raise InputError(
-            f'turns with head {network.config.head!r}', where='multitaskvif',
-            accepted='head cascade', remedy='train the other heads in one stage',
+            f'turns with way {network.config.way!r}', where='multitaskvif',
+            accepted='way cascade', remedy='train the other ways in one stage',
         )
     if turn not in ('fusion', 'segmentation'):
         raise InputError(f'unknown turn {turn!r}', where='multitaskvif',
@@ -35,7 +33,6 @@ def take_turn(network: MultiTaskVIF, turn: Turn) -> None:
     segmenter.requires_grad_(turn == 'segmentation').train(turn == 'segmentation')
 
 
-def cascade_loss(losses: Tensor, turn: Turn, round_number: int) -> Tensor:
-    """Loss of a turn from (fusion loss, segmentation loss); rounds count from 0."""
-    fusion, segmentation = losses
-    return segmentation if turn == 'segmentation' else fusion + round_number * segmentation
+def cascade_weights(turn: Turn, round_number: int) -> tuple[float, float]:
+    """Weights of fusion and segmentation loss in a turn; rounds count from 0."""
+    return (0.0, 1.0) if turn == 'segmentation' else (1.0, float(round_number))

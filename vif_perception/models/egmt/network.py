@@ -15,17 +15,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
+from vif_perception.errors import InputError
 from vif_perception.models.egmt.decoder import FusionDecoder, MaskHead
 from vif_perception.models.egmt.ecim import ECIM
 from vif_perception.models.egmt.entities import EntityTokens, QueryHead
 from vif_perception.models.egmt.streams import HEADS, Missing, Stream
+from vif_perception.models.inputs import cameras, check_inputs, unless_alone
 from vif_perception.models.prediction import Prediction
-from vif_perception.models.registry import register
-
-SOURCE = 'arXiv 2601.01870'
+from vif_perception.models.registry import Family, Preset, register
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,7 @@ class EGMT(nn.Module):
     def __init__(self, config: EGMTConfig | None = None):
         super().__init__()
         self.config = config = config or EGMTConfig()
+        _check(config)
         dims, expansion = config.dims, config.expansion
         self.stream_vi = Stream(3, dims, config.blocks, expansion)
         self.stream_ir = Stream(1, dims, config.blocks, expansion)
@@ -80,8 +80,12 @@ class EGMT(nn.Module):
             thermal: N x 1 x H x W, 0..1, float32.
             present: N x 2 flags 0 or 1: rgb, thermal.
             labels: training only, N x K gates 0 or 1, -1 where the classifier decides.
+
+        Raises:
+            InputError: see ``inputs.check_inputs``.
         """
-        has_vi, has_ir = present[:, 0, None, None, None], present[:, 1, None, None, None]
+        check_inputs(self, rgb, y, thermal, present)
+        has_vi, has_ir = cameras(present)
         vi1, vi2, *vi = self.stream_vi(rgb)
         ir1, ir2, *ir = self.stream_ir(thermal.to(rgb.dtype))
         vi4, vi8 = self.missing_vi(vi, has_vi)
@@ -93,24 +97,31 @@ class EGMT(nn.Module):
         f8, alignment = self.ecim8.guide(merged8, *heard)
         f4, _ = self.ecim4(vi4, ir4, *heard)
         painted, d4 = self.decoder([vi1 + ir1, vi2 + ir2, f4], f8)
-        alone = torch.lerp(thermal, y, has_vi * (1 - has_ir))
-        fused_y = torch.lerp(alone, painted.to(y.dtype), has_vi * has_ir)
+        fused_y = unless_alone(painted.to(y.dtype), y, thermal, present)
         return Prediction(fused_y, self.mask_head(d4), entity_logits, alignment)
 
 
-@register('egmt', 's', summary='entity-guided fusion, full size', source=SOURCE)
-def egmt_s(classes: int, entities: int) -> EGMT:
-    """Build the default size."""
-    return EGMT(EGMTConfig(classes, entities))
+def _check(config: EGMTConfig) -> None:
+    if any(dim % heads for dim, heads in zip(config.dims, HEADS, strict=True)):
+        raise InputError(
+            f'is {list(config.dims)}', where='model.options.dims',
+            accepted=f'multiples of {", ".join(map(str, HEADS))}: the attention heads',
+        )
 
 
-@register('egmt', 'n', summary='entity-guided fusion, half the channels', source=SOURCE)
-def egmt_n(classes: int, entities: int) -> EGMT:
-    """Build a quarter of the cost."""
-    return EGMT(EGMTConfig(classes, entities, dims=(16, 32, 64, 128), expansion=2))
-
-
-@register('egmt', 'tiny', summary='entity-guided fusion, for tests', source=SOURCE)
-def egmt_tiny(classes: int, entities: int) -> EGMT:
-    """Build the smallest size."""
-    return EGMT(EGMTConfig(classes, entities, dims=(8, 8, 16, 16), blocks=1))
+register('egmt', Family(
+    title='entities that the network sees guide the fusion of both cameras',
+    source='EGMT, arXiv 2601.01870, IEEE TMM 2026',
+    ours='every layer, the mask head, gates by the classifier in place of text on the robot, '
+    'absent cameras',
+    outputs='fused luma, class logits at H/4, entity logits of the classifier; in training '
+    'regions, entity_keys',
+    config=EGMTConfig, network=EGMT, options=('dims', 'blocks', 'expansion'),
+    presets={
+        's': Preset('full size', 4.02, 59.05),
+        'n': Preset('half the channels', 1.44, 19.71, {
+            'dims': (16, 32, 64, 128), 'expansion': 2,
+        }),
+        'tiny': Preset('for tests', 0.21, 1.46, {'dims': (8, 8, 16, 16), 'blocks': 1}),
+    },
+))

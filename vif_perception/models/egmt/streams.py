@@ -50,8 +50,8 @@ class Missing(nn.Module):
         self.vectors = nn.ParameterList(torch.zeros(1, dim, 1, 1) for dim in dims)
 
     def forward(self, features: list[Tensor], has: Tensor) -> list[Tensor]:
-        """Replace all levels of the images whose flag ``has`` (N x 1 x 1 x 1) is 0."""
+        """Replace all levels of the images whose flag ``has`` (N x 1 x 1 x 1) is False."""
         return [
-            torch.lerp(vector.to(level.dtype), level, has.to(level.dtype))
+            torch.where(has, level, vector.to(level.dtype))
             for vector, level in zip(self.vectors, features, strict=True)
         ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from types import ModuleType
 
@@ -13,22 +14,27 @@ from vif_perception.errors import InputError
 from vif_perception.models.blocks import ConvBN, Foldable, Residual
 
 
+class Stage(nn.Sequential):
+    """One of the four stages, as the figure counts them; halves the resolution."""
+
+
 class Backbone(Foldable):
     """Stages that lead from F2 (H/2) to H/4, H/8, H/16 and H/32.
 
     Args:
         stem: channels of F2, the input of the first stage.
         channels: of the stages' outputs.
-        layers: the stages; every convolution's BatchNorm must directly follow it as a child.
+        layers: the modules of each stage; every convolution's BatchNorm must directly follow it
+            as a child.
     """
 
     def __init__(
-        self, stem: int, channels: tuple[int, int, int, int], layers: Sequence[nn.Module]
+        self, stem: int, channels: tuple[int, int, int, int], layers: Sequence[Iterable[nn.Module]]
     ):
         super().__init__()
         self.stem = stem
         self.channels = channels
-        self.layers = nn.ModuleList(layers)
+        self.layers = nn.ModuleList(Stage(*layer) for layer in layers)
 
     def forward(self, f2: Tensor) -> list[Tensor]:
         """Run all stages one after the other; MAFS runs them with gates between."""
@@ -50,7 +56,7 @@ def tiny() -> Backbone:
     """Small backbone of basic blocks that needs nothing but torch."""
     sizes = (16, 16, 24, 32, 48)
     layers = [
-        nn.Sequential(ConvBN(cin, cout, stride=2), Residual(cout)) for cin, cout in pairwise(sizes)
+        [ConvBN(cin, cout, stride=2), Residual(cout)] for cin, cout in pairwise(sizes)
     ]
     return Backbone(16, (16, 24, 32, 48), layers)
 
@@ -63,7 +69,7 @@ def resnet(depth: int) -> Backbone:
     """
     net = getattr(_torchvision_models(), f'resnet{depth}')(weights=None, zero_init_residual=True)
     widths = (64, 128, 256, 512) if depth < 50 else (256, 512, 1024, 2048)
-    first = nn.Sequential(net.maxpool, net.layer1)
+    first = [net.maxpool, *net.layer1]
     return Backbone(64, widths, [first, net.layer2, net.layer3, net.layer4])
 
 
@@ -79,12 +85,19 @@ def mobilenet_v3() -> Backbone:
     return Backbone(16, (24, 40, 112, 160), layers)
 
 
+#: What ``model.preset`` of mafs names.
+BACKBONES: Mapping[str, Callable[[], Backbone]] = {
+    **{f'r{depth}': partial(resnet, depth) for depth in (152, 50, 34, 18)},
+    'mobilenet_v3': mobilenet_v3, 'tiny': tiny,
+}
+
+
 def _torchvision_models() -> ModuleType:
     try:
         from torchvision import models
     except (ImportError, RuntimeError) as error:  # RuntimeError: built for another torch
         raise InputError(
             f'torchvision cannot be imported ({error})', where='model.preset',
-            accepted='mafs tiny without it', remedy='pip install vif_perception[train]',
+            accepted='tiny without it', remedy='pip install vif_perception[train]',
         ) from None
     return models

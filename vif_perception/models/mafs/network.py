@@ -14,25 +14,20 @@ The fusion path is conditioned on semantics (f3), and the mask receives the fuse
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
-import torch
 from torch import Tensor, nn
 
 from vif_perception.errors import InputError
+from vif_perception.models.inputs import StandIns, check_inputs, unless_alone
 from vif_perception.models.mafs import backbones
 from vif_perception.models.mafs.attention import DEM, SFE
-from vif_perception.models.mafs.backbones import Backbone
 from vif_perception.models.mafs.decoder import SegDecoder
 from vif_perception.models.mafs.fusion import AFM, CAM, DSRM, PHF
 from vif_perception.models.mafs.invertible import FusionDecoder
 from vif_perception.models.mafs.pyramid import Levels
-from vif_perception.models.prediction import Prediction
-from vif_perception.models.registry import register
-
-SOURCE = 'arXiv 2509.11817'
+from vif_perception.models.prediction import Prediction, check_evidence, entity_evidence
+from vif_perception.models.registry import Family, Preset, register
 
 
 @dataclass(frozen=True)
@@ -40,15 +35,15 @@ class MAFSConfig:
     """Sizes of the network.
 
     Attributes:
-        classes: ids in the mask; entities: scores read off the mask, see :func:`entity_evidence`.
-        backbone: builds the four stages of one stream; called twice.
+        classes: ids in the mask; entities: scores read off the mask.
+        backbone: of one stream, a name of :data:`backbones.BACKBONES`.
         shallow: channels of the fusion path, at full and half resolution.
         width: channels of the segmentation decoder.
     """
 
     classes: int = 9
     entities: int = 8
-    backbone: Callable[[], Backbone] = backbones.tiny
+    backbone: str = 'tiny'
     shallow: int = 32
     width: int = 64
 
@@ -72,8 +67,9 @@ class Encoder(nn.Module):
 
     def __init__(self, config: MAFSConfig):
         super().__init__()
-        self.backbone_rgb, self.backbone_thermal = config.backbone(), config.backbone()
-        stem, channels = self.backbone_rgb.stem, self.backbone_rgb.channels
+        make = backbones.BACKBONES[config.backbone]
+        self.rgb, self.thermal = make(), make()
+        stem, channels = self.rgb.stem, self.rgb.channels
         self.sfe_rgb = SFE(3, config.shallow, stem)
         self.sfe_thermal = SFE(1, config.shallow, stem)
         self.dems = nn.ModuleList(DEM(c) for c in (stem, *channels[:3]))
@@ -90,7 +86,7 @@ class Encoder(nn.Module):
         f1, f2 = self.afms[0](f1_rgb, f1_thermal), self.afms[1](x, z)
         semantic = []
         for dem, stage_rgb, stage_thermal, cam in zip(
-            self.dems, self.backbone_rgb.layers, self.backbone_thermal.layers, self.cams,
+            self.dems, self.rgb.layers, self.thermal.layers, self.cams,
             strict=True,
         ):
             x, z = dem(x, z)
@@ -113,14 +109,8 @@ class MAFS(nn.Module):
     def __init__(self, config: MAFSConfig | None = None):
         super().__init__()
         self.config = config = config or MAFSConfig()
-        if not 0 <= config.entities < config.classes:
-            raise InputError(
-                f'{config.entities} entities cannot be read off {config.classes} classes',
-                where='mafs', accepted=f'0 to {config.classes - 1}: entity k is class k + 1',
-            )
-        # Mid-grey: the mean of the noise that hides a camera in the pretext.
-        self.missing_rgb = nn.Parameter(torch.full((1, 3, 1, 1), 0.5))
-        self.missing_thermal = nn.Parameter(torch.full((1, 1, 1, 1), 0.5))
+        _check(config)
+        self.stand_ins = StandIns(3)
         self.encoder = Encoder(config)
         self.fusion_decoder = FusionDecoder(config.shallow)
         self.seg_decoder = SegDecoder(config.shallow, config.width, config.classes)
@@ -136,23 +126,11 @@ class MAFS(nn.Module):
                 grey at the input, and the fused luma is the other camera's image.
 
         Raises:
-            InputError: height or width is not a multiple of the stride.
+            InputError: see ``inputs.check_inputs``.
         """
-        height, width = rgb.shape[-2:]
-        if height % self.stride or width % self.stride:
-            raise InputError(
-                f'input of {width}x{height}', where='mafs',
-                accepted=f'multiples of {self.stride}', remedy='use models.deploy, which pads',
-            )
-        has_rgb, has_thermal = (present[:, i, None, None, None] > 0.5 for i in range(2))
-        features = self.encoder(
-            torch.where(has_rgb, rgb, self.missing_rgb),
-            torch.where(has_thermal, thermal.to(rgb.dtype), self.missing_thermal),
-        )
-        fused_y = self.fusion_decoder(features.r)
-        fused_y = torch.where(
-            has_rgb & has_thermal, fused_y, torch.where(has_rgb, y, thermal)
-        )
+        check_inputs(self, rgb, y, thermal, present)
+        features = self.encoder(*self.stand_ins(rgb, thermal.to(rgb.dtype), present))
+        fused_y = unless_alone(self.fusion_decoder(features.r), y, thermal, present)
         logits, auxiliaries = self.seg_decoder(features.r1, features.semantic)
         return Prediction(
             fused_y, logits, entity_evidence(logits, self.config.entities), auxiliaries
@@ -171,34 +149,35 @@ class MAFS(nn.Module):
         return list(self.encoder.phf_half.parameters())
 
 
-def entity_evidence(logits: Tensor, entities: int) -> Tensor:
-    """Log-odds (N, entities) that class k + 1 is somewhere in the image: its surest pixel's."""
-    chance = logits.float().softmax(1)[:, 1 : entities + 1].amax((2, 3)).clamp(1e-6, 1 - 1e-6)
-    return torch.log(chance) - torch.log1p(-chance)
+def _check(config: MAFSConfig) -> None:
+    check_evidence(config.classes, config.entities)
+    for name in ('shallow', 'width'):
+        channels = getattr(config, name)
+        if channels < 4 or channels % 4:
+            raise InputError(
+                f'is {channels}', where=f'model.options.{name}', accepted='multiples of 4'
+            )
 
 
-def _register(
-    preset: str, config: partial[MAFSConfig], summary: str, *, needs: str = 'torchvision'
-) -> None:
-    @register('mafs', preset, summary=summary, source=SOURCE, needs=needs)
-    def build(classes: int, entities: int) -> MAFS:
-        return MAFS(config(classes, entities))
-
-
-def _resnet(depth: int) -> partial[MAFSConfig]:
-    return partial(MAFSConfig, backbone=partial(backbones.resnet, depth))
-
-
-_register('r152', _resnet(152), 'two ResNet-152 streams, as published')
-_register('r50', _resnet(50), 'two ResNet-50 streams')
-_register('r34', _resnet(34), 'two ResNet-34 streams')
-_register('r18', _resnet(18), 'two ResNet-18 streams')
-_register(
-    'mobilenet_v3',
-    partial(MAFSConfig, backbone=backbones.mobilenet_v3, shallow=16, width=32),
-    'two MobileNetV3-Large streams, decoders of half the width',
-)
-_register(
-    'tiny', partial(MAFSConfig, shallow=8, width=16),
-    'two small streams of basic blocks, for trying out', needs='',
-)
+register('mafs', Family(
+    title='masked pre-training, attention gates, two mutually coupled decoders',
+    source='MAFS, arXiv 2509.11817, IEEE TIP 2025',
+    ours='backbones but ResNet-152, any size, absent cameras, entities read off the mask, the '
+    'dynamic factor',
+    outputs='fused luma, class logits at H/2, entity logits read off the mask; in training '
+    'out1..out6',
+    config=MAFSConfig, network=MAFS, preset_is='backbone', options=('shallow', 'width'),
+    presets={
+        'r152': Preset('as published', 127.77, 312.1, {'backbone': 'r152'}, 'torchvision'),
+        'r50': Preset('ResNet-50 streams', 58.49, 221.2, {'backbone': 'r50'}, 'torchvision'),
+        'r34': Preset('ResNet-34 streams', 46.31, 210.7, {'backbone': 'r34'}, 'torchvision'),
+        'r18': Preset('ResNet-18 streams', 26.09, 188.1, {'backbone': 'r18'}, 'torchvision'),
+        'mobilenet_v3': Preset(
+            'narrow decoders', 6.50, 43.2,
+            {'backbone': 'mobilenet_v3', 'shallow': 16, 'width': 32}, 'torchvision',
+        ),
+        'tiny': Preset(
+            'for trying out', 0.43, 11.7, {'backbone': 'tiny', 'shallow': 8, 'width': 16}
+        ),
+    },
+))

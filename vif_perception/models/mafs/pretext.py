@@ -37,8 +37,15 @@ class MaskedPair:
     seen_thermal: Tensor
 
 
-def masked_pair(rgb: Tensor, thermal: Tensor, generator: torch.Generator) -> MaskedPair:
-    """Hide cells of N x 3 x H x W and N x 1 x H x W; ``generator`` lives on the CPU."""
+def masked_pair(
+    rgb: Tensor, thermal: Tensor, generator: torch.Generator | None = None
+) -> MaskedPair:
+    """Hide cells of N x 3 x H x W and N x 1 x H x W.
+
+    Args:
+        generator: of random numbers on the CPU; without one torch's own draws, the noise on the
+            images' device.
+    """
     seen = cell_masks(keep_probability(len(rgb), generator), generator)
     seen_rgb, seen_thermal = (enlarged(mask.to(rgb), rgb) for mask in seen)
     return MaskedPair(
@@ -47,12 +54,12 @@ def masked_pair(rgb: Tensor, thermal: Tensor, generator: torch.Generator) -> Mas
     )
 
 
-def keep_probability(count: int, generator: torch.Generator) -> Tensor:
+def keep_probability(count: int, generator: torch.Generator | None) -> Tensor:
     """One p a sample, in 0.1..0.993: (N,)."""
     return LEAST + torch.rand(count, generator=generator) / SPREAD
 
 
-def cell_masks(p: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def cell_masks(p: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
     """Draw which cells of rgb and of thermal stay: two N x 1 x 8 x 8 of 0 or 1, from p (N,).
 
     A cell stays with p squared; one that neither keeps is given to the first grid with p
@@ -80,9 +87,12 @@ def enlarged(cells: Tensor, image: Tensor) -> Tensor:
     return cells[:, :, rows[:, None], columns]
 
 
-def hidden(image: Tensor, seen: Tensor, generator: torch.Generator) -> Tensor:
+def hidden(image: Tensor, seen: Tensor, generator: torch.Generator | None) -> Tensor:
     """Exchange what is not seen for uniform noise 0..1, not for black: black is a grey value."""
-    noise = torch.rand(image.shape, generator=generator).to(image)
+    if generator is None:
+        noise = torch.rand(image.shape, device=image.device).to(image)
+    else:
+        noise = torch.rand(image.shape, generator=generator).to(image)
     return torch.where(seen > 0, image, noise)
 
 

@@ -113,7 +113,7 @@ class CDDFuseHost(FusionHost):
         self.detail = nn.Sequential(*[DetailNode() for _ in range(DETAIL_LAYERS)])
         self.fuse_detail = DetailNode()
 
-    def encode(self, y: Tensor, thermal: Tensor) -> HostFeatures:
+    def forward(self, y: Tensor, thermal: Tensor) -> HostFeatures:
         """Return fused base and fused detail, 128 channels at H."""
         rgb, heat = (self.common(self.embed(image)) for image in (y, thermal))
         base = self.fuse_base(self.base(rgb) + self.base(heat))

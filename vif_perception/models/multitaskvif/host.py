@@ -36,7 +36,7 @@ class FusionHost(nn.Module):
     stride = 1
     width = 64
 
-    def encode(self, y: Tensor, thermal: Tensor) -> HostFeatures:
+    def forward(self, y: Tensor, thermal: Tensor) -> HostFeatures:
         """Merge luma and thermal, N x 1 x H x W, 0..1, in the network's precision."""
         raise NotImplementedError
 

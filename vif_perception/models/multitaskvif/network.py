@@ -2,7 +2,7 @@
 
 Z. Zhao, A. Howes, X. Zhang, arXiv 2505.06665. A published fusion network (the host) keeps its
 encoder and trunk; its decoder gives way to a multi-task head. The claim under test needs each
-host three ways, and ``head`` is the switch::
+host three ways, and ``way`` is the switch::
 
     own      host -> its decoder -> fused                                    fusion loss only
     cascade  host -> its decoder -> fused -> separate segmenter -> logits    SeAFusion's protocol
@@ -15,29 +15,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from vif_perception.errors import InputError
-from vif_perception.models.mafs.network import entity_evidence
+from vif_perception.models.inputs import StandIns, cameras, check_inputs, unless_alone
 from vif_perception.models.multitaskvif.cddfuse import CDDFuseHost
 from vif_perception.models.multitaskvif.head import MultiTaskHead, Segmenter
 from vif_perception.models.multitaskvif.host import FusionHost
 from vif_perception.models.multitaskvif.rt_trunk import RTHost
 from vif_perception.models.multitaskvif.seafusion import SeAFusionHost
 from vif_perception.models.multitaskvif.u2fusion import U2FusionHost
-from vif_perception.models.prediction import Prediction
-from vif_perception.models.registry import register
+from vif_perception.models.prediction import Prediction, check_evidence, entity_evidence
+from vif_perception.models.registry import Family, Preset, register
 
 HOSTS: Mapping[str, Callable[[], FusionHost]] = {
     'seafusion': SeAFusionHost, 'u2fusion': U2FusionHost, 'cddfuse': CDDFuseHost, 'rt': RTHost,
 }
-HEADS = ('own', 'cascade', 'mth')
+Way = Literal['own', 'cascade', 'mth']
 #: Coarsest level of the segmentation head.
 HEAD_STRIDE = 16
-SOURCE = 'arXiv 2505.06665'
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class MultiTaskVIFConfig:
     Attributes:
         classes: ids in the mask; entities: scores read off the mask, entity k is class k + 1.
         host: a name of :data:`HOSTS`.
-        head: ``own``, ``cascade`` or ``mth``; see the module's docstring.
+        way: ``own``, ``cascade`` or ``mth``; see the module's docstring.
         keep_host_decoder: with ``mth``, the host's decoder makes the fused image.
         task_exchange: with ``mth``, the mask's features condition the fusion head (ours).
     """
@@ -55,7 +54,7 @@ class MultiTaskVIFConfig:
     classes: int = 9
     entities: int = 8
     host: str = 'seafusion'
-    head: Literal['own', 'cascade', 'mth'] = 'mth'
+    way: Way = 'mth'
     keep_host_decoder: bool = False
     task_exchange: bool = False
 
@@ -66,7 +65,7 @@ class MultiTaskVIF(nn.Module):
     Input height and width must be multiples of :attr:`stride`.
 
     Raises:
-        InputError: unknown host or head, or options that contradict each other.
+        InputError: unknown host or way, or options that contradict each other.
     """
 
     no_mask: Tensor
@@ -77,17 +76,15 @@ class MultiTaskVIF(nn.Module):
         _check(config)
         self.host = host = HOSTS[config.host]()
         self.stride = max(host.stride, HEAD_STRIDE)
-        self.missing_rgb, self.missing_thermal = (
-            nn.Parameter(torch.full((1, 1, 1, 1), 0.5)) for _ in range(2)
-        )
-        own_decoder = config.head != 'mth' or config.keep_host_decoder
+        self.stand_ins = StandIns(1)
+        own_decoder = config.way != 'mth' or config.keep_host_decoder
         self.decoder = host.decoder() if own_decoder else None
         self.mth = MultiTaskHead(
             host.channels, host.pyramid, host.width, config.classes, fuses=not own_decoder,
             exchange=config.task_exchange,
-        ) if config.head == 'mth' else None
+        ) if config.way == 'mth' else None
         self.segmenter = (
-            Segmenter(host.width, config.classes) if config.head == 'cascade' else None
+            Segmenter(host.width, config.classes) if config.way == 'cascade' else None
         )
         # Background by a hair: the ids are the same on every device, the confidence is chance's.
         no_mask = torch.zeros(1, config.classes, 1, 1)
@@ -105,28 +102,21 @@ class MultiTaskVIF(nn.Module):
                 grey at the input, and the fused luma is the other camera's image.
 
         Raises:
-            InputError: height or width is not a multiple of the stride.
+            InputError: see ``inputs.check_inputs``.
         """
-        height, width = y.shape[-2:]
-        if not height or not width or height % self.stride or width % self.stride:
-            raise InputError(
-                f'input of {width}x{height}', where='multitaskvif',
-                accepted=f'multiples of {self.stride}', remedy='use models.deploy, which pads',
-            )
-        has_rgb, has_thermal = (present[:, i, None, None, None] > 0.5 for i in range(2))
-        seen_y = torch.where(has_rgb, y, self.missing_rgb.to(y.dtype))
-        seen_thermal = torch.where(has_thermal, thermal, self.missing_thermal.to(y.dtype))
-        features = self.host.encode(seen_y.to(rgb.dtype), seen_thermal.to(rgb.dtype))
+        check_inputs(self, rgb, y, thermal, present)
+        seen_y, seen_thermal = self.stand_ins(y, thermal, present)
+        features = self.host(seen_y.to(rgb.dtype), seen_thermal.to(rgb.dtype))
         fused, logits = (None, None) if self.mth is None else self.mth(features)
         if self.decoder is not None:
             fused = self.decoder(features, seen_y, seen_thermal)
         assert fused is not None
-        fused_y = torch.where(has_rgb & has_thermal, fused, torch.where(has_rgb, y, thermal))
+        fused_y = unless_alone(fused, y, thermal, present)
         if self.segmenter is not None:
-            chroma = torch.where(has_rgb, rgb - y.to(rgb.dtype), 0)
+            chroma = torch.where(cameras(present)[0], rgb - y.to(rgb.dtype), 0)
             logits = self.segmenter((chroma + fused_y.to(rgb.dtype)).clamp(0, 1))
         elif logits is None:
-            logits = self.no_mask.expand(len(y), -1, height // 4, width // 4)
+            logits = self.no_mask.expand(len(y), -1, *(side // 4 for side in y.shape[-2:]))
         return Prediction(fused_y, logits, entity_evidence(logits, self.config.entities))
 
     def segmentation_part(self) -> list[nn.Parameter]:
@@ -149,52 +139,36 @@ def _check(config: MultiTaskVIFConfig) -> None:
         raise InputError(
             f'unknown host {config.host!r}', where='multitaskvif', accepted=', '.join(HOSTS)
         )
-    if config.head not in HEADS:
+    if config.way not in get_args(Way):
         raise InputError(
-            f'unknown head {config.head!r}', where='multitaskvif', accepted=', '.join(HEADS)
+            f'unknown way {config.way!r}', where='multitaskvif',
+            accepted=', '.join(get_args(Way)),
         )
-    if config.head != 'mth' and (config.keep_host_decoder or config.task_exchange):
+    if config.way != 'mth' and (config.keep_host_decoder or config.task_exchange):
         raise InputError(
-            f'keep_host_decoder and task_exchange with head {config.head!r}',
-            where='multitaskvif', accepted='head mth',
+            f'keep_host_decoder and task_exchange with way {config.way!r}',
+            where='multitaskvif', accepted='way mth',
         )
     if config.keep_host_decoder and config.task_exchange:
         raise InputError(
             'task_exchange without the fusion head it acts on', where='multitaskvif',
             remedy='leave keep_host_decoder off',
         )
-    if not 0 <= config.entities < config.classes:
-        raise InputError(
-            f'{config.entities} entities cannot be read off {config.classes} classes',
-            where='multitaskvif', accepted=f'0 to {config.classes - 1}: entity k is class k + 1',
-        )
+    check_evidence(config.classes, config.entities)
 
 
-def _register(preset: str, summary: str, **options: Any) -> None:
-    @register('multitaskvif', preset, summary=summary, source=SOURCE)
-    def build(classes: int, entities: int) -> MultiTaskVIF:
-        return MultiTaskVIF(MultiTaskVIFConfig(classes, entities, **options))
-
-
-_TITLES = {
-    'seafusion': 'SeAFusion-type host', 'u2fusion': 'U2Fusion-type host',
-    'cddfuse': 'CDDFuse-type host', 'rt': 'rt trunk',
-}
-for _host, _title in _TITLES.items():
-    _register(f'{_host}-mth', f'{_title}, multi-task head', host=_host, head='mth')
-    _register(
-        f'{_host}-cascade', f'{_title}, own decoder, then a segmenter on the fused image',
-        host=_host, head='cascade',
-    )
-    _register(
-        f'{_host}-own', f'{_title}, own decoder: fused image only, no mask', host=_host,
-        head='own',
-    )
-_register(
-    'seafusion-mth_keep', 'SeAFusion-type host, own decoder beside the multi-task head',
-    keep_host_decoder=True,
-)
-_register(
-    'seafusion-mth_x', 'SeAFusion-type host, multi-task head with task exchange',
-    task_exchange=True,
-)
+register('multitaskvif', Family(
+    title='any fusion network as host, its decoder replaced by a head for image and mask',
+    source='MultiTaskVIF, arXiv 2505.06665',
+    ours='the layers of the head and of the cascade\'s segmenter, host rt, task exchange, absent '
+    'cameras, entities read off the mask; hosts rebuilt from their papers',
+    outputs='fused luma, class logits at H/4 (way own: no mask), entity logits read off the mask',
+    config=MultiTaskVIFConfig, network=MultiTaskVIF, preset_is='host',
+    options=('way', 'keep_host_decoder', 'task_exchange'),
+    presets={
+        'seafusion': Preset('SeAFusion type', 0.81, 87.35, {'host': 'seafusion'}),
+        'u2fusion': Preset('U2Fusion type', 1.00, 144.30, {'host': 'u2fusion'}),
+        'cddfuse': Preset('CDDFuse type', 1.71, 548.74, {'host': 'cddfuse'}),
+        'rt': Preset('trunk of rt s', 2.08, 6.88, {'host': 'rt'}),
+    },
+))

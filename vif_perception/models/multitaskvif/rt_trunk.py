@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vif_perception.models.blocks import ConvBN, Residual
+from vif_perception.models.blocks import ConvBN
 from vif_perception.models.multitaskvif.host import FusionHost, HostFeatures
-from vif_perception.models.rt import Context, Decoder, FusionHead, RTConfig, Stream
+from vif_perception.models.rt import Context, Decoder, FusionHead, Level, RTConfig, Stream
 
 
 class RTHost(FusionHost):
@@ -33,19 +33,14 @@ class RTHost(FusionHost):
         self.thermal_stream = Stream(1, config.stem, config.thermal_blocks)
         self.join4 = ConvBN(2 * quarter, quarter, kernel=1)
         self.join8 = ConvBN(2 * eighth, eighth, kernel=1)
-        self.sixteenth = nn.Sequential(
-            ConvBN(eighth, mid, stride=2), *[Residual(mid) for _ in range(config.trunk_blocks[0])]
-        )
-        self.coarse = nn.Sequential(
-            ConvBN(mid, coarse, stride=2),
-            *[Residual(coarse) for _ in range(config.trunk_blocks[1])], Context(coarse),
-        )
+        self.sixteenth = Level(eighth, mid, config.trunk_blocks[0])
+        self.coarse = Level(mid, coarse, config.trunk_blocks[1], Context(coarse))
         self.top_down = Decoder((quarter, eighth, mid, coarse), config.decoder)
 
-    def encode(self, y: Tensor, thermal: Tensor) -> HostFeatures:
+    def forward(self, y: Tensor, thermal: Tensor) -> HostFeatures:
         """Return the two images with the features of H/4 laid out at H, and a true pyramid."""
-        rgb2, rgb4, rgb8 = stream_levels(self.rgb_stream, y)
-        heat2, heat4, heat8 = stream_levels(self.thermal_stream, thermal)
+        rgb2, rgb4, rgb8 = self.rgb_stream(y)
+        heat2, heat4, heat8 = self.thermal_stream(thermal)
         f4 = self.join4(torch.cat([rgb4, heat4], 1))
         f8 = self.join8(torch.cat([rgb8, heat8], 1))
         f16 = self.sixteenth(f8)
@@ -69,12 +64,3 @@ class RTDecoder(nn.Module):
         """Return the fused luma (N, 1, H, W), 0..1."""
         both = torch.ones(len(y), 2, dtype=y.dtype, device=y.device)
         return self.head(y, thermal, features.pyr[1], both)
-
-
-def stream_levels(stream: Stream, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Features of one camera at H/2, H/4 and H/8."""
-    first, *rest = stream.quarter
-    half = quarter = first(image)
-    for layer in rest:
-        quarter = layer(quarter)
-    return half, quarter, stream.eighth(quarter)

@@ -69,7 +69,7 @@ class SeAFusionHost(FusionHost):
             for _ in range(2)
         )
 
-    def encode(self, y: Tensor, thermal: Tensor) -> HostFeatures:
+    def forward(self, y: Tensor, thermal: Tensor) -> HostFeatures:
         """Return both streams, 96 channels at H."""
         return HostFeatures(torch.cat([self.rgb(y), self.thermal(thermal)], 1))
 

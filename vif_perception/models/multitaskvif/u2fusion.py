@@ -28,7 +28,7 @@ class U2FusionHost(FusionHost):
             conv_leaky(GROWTH * (1 + index), GROWTH) for index in range(LAYERS)
         )
 
-    def encode(self, y: Tensor, thermal: Tensor) -> HostFeatures:
+    def forward(self, y: Tensor, thermal: Tensor) -> HostFeatures:
         """Return the outputs of all layers, 264 channels at H."""
         seen = self.first(torch.cat([y, thermal], 1))
         for layer in self.layers:
