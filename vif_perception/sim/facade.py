@@ -81,7 +81,7 @@ def _front(z: np.ndarray, y: np.ndarray, wall: np.ndarray, lit_share: float,
     draw = rng.random(room.max() + 32).astype(np.float32)[room]
     ledge = (up < 0.07)[None, :]
 
-    base = np.ones((len(z), len(y)), np.float32)
+    base: np.ndarray = np.ones((len(z), len(y)), np.float32)
     if rng.random() < 0.4:  # bricks or tiles
         base -= 0.1 * ((y % 0.25 < 0.08)[None, :] | (z % 0.5 < 0.07)[:, None])
     base *= (0.86 + 0.14 * np.clip(y / 3, 0, 1))[None, :]  # grime near the ground

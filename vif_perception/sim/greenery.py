@@ -31,7 +31,7 @@ def tree(variant: int, leaf: int) -> Sprite:
     rough = noise(rng, (rows, columns), (12, 10), 4, 0.8)
     fine = noise(rng, (rows, columns), (rows // 4, columns // 4), 2, 0.8)
     crown = np.full((rows, columns), -1.0, np.float32)
-    lit = np.zeros((rows, columns), np.float32)
+    lit: np.ndarray = np.zeros((rows, columns), np.float32)
     for x, y in lobes:
         radius = rng.uniform(0.13, 0.19) * height
         dx, dy = (clay.x[None] - x) / radius, (clay.y[:, None] - y) / radius

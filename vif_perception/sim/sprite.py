@@ -168,7 +168,7 @@ class Clay:
         if texture is not None:
             self.color *= 1 + 0.045 * texture[..., None]
             self.heat += 0.7 * texture
-        alpha = self.alpha
+        alpha: np.ndarray = self.alpha
         if shadow_m:
             reach = (self.x[None] / shadow_m) ** 2 + ((self.y[:, None] - 0.04) / 0.07) ** 2
             alpha = np.maximum(alpha, 0.42 * np.clip(1.3 - reach, 0, 1))
