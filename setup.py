@@ -40,7 +40,7 @@ setup(
     package_dir=data,
     package_data={
         NAME: ['weights/*.safetensors', 'weights/*.json', 'report/templates/*'],
-        **{package: ['*.msg', '*.yaml'] for package in data},
+        **{package: ['*.msg', '*.yaml', '*.json', '*.rviz'] for package in data},
     },
     install_requires=[
         'jinja2>=3.1',

@@ -27,6 +27,7 @@ ROOMS = {
     'training': GROUND | {'sensing', 'models', 'inference', 'sim', 'metrics'},
     'report': GROUND | {'sync', 'pipeline', 'metrics'},
     'replay': GROUND | {'sensing', 'sync', 'inference', 'pipeline', 'sim', 'report'},
+    'ros': GROUND | {'sensing', 'sync', 'inference', 'pipeline', 'sim', 'report'},
     'cli': GROUND | {'sensing', 'sync', 'models', 'inference', 'pipeline', 'sim', 'metrics',
                      'training', 'report', 'replay'},
 }

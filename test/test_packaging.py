@@ -118,7 +118,7 @@ def test_cmake_installs_every_file(tree: Path, tmp_path: Path) -> None:
         assert first == f'#!{sys.executable}'
         module, function = target.split(':')
         assert f'from {module} import {function}' in rest
-        assert f'sys.exit({function}())' in rest
+        assert f'    sys.exit({function}())' in rest
         # It starts with nothing but the install prefix on the path, as `ros2 run` starts it.
         found = run([script, '--version'], tmp_path, PYTHONPATH=str(package.parent))
         assert vif_perception.__version__ in found

@@ -1,0 +1,75 @@
+"""Plays a bag through the fusion node and the evaluate node; ends with the bag, with a report.
+
+``ros2 launch vif_perception replay.launch.py bag:=drive_mcap out:=result``
+"""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    TimerAction,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch_ros.event_handlers import OnStateTransition
+
+from vif_perception.ros import arguments
+from vif_perception.ros.arguments import Argument
+
+ARGUMENTS = (
+    Argument('bag', None, 'recording to play: what `ros2 bag play` takes'),
+    Argument('rate', '1.0', 'speed of the recording; 0.5: half as fast'),
+    Argument('start_offset', '0.0', 's of the recording to leave out'),
+    Argument('loop', 'false', 'play it again and again, until Ctrl-C', arguments.BOOL),
+    *arguments.COMMON,
+)
+#: What is still on its way when the bag has ended needs so long to come out, s.
+DRAIN_S = 2.0
+
+
+def generate_launch_description() -> LaunchDescription:
+    # Included, so that `ros2 launch -s` shows their arguments, too.
+    others = [
+        IncludeLaunchDescription(str(Path(__file__).with_name(f'{name}.launch.py')))
+        for name in ('fusion', 'evaluate')
+    ]
+    return LaunchDescription([
+        *(DeclareLaunchArgument(**argument.declaration()) for argument in ARGUMENTS),
+        # Before the nodes, or their events go by unseen.
+        OpaqueFunction(function=compose),
+        *others,
+    ])
+
+
+def compose(context: LaunchContext) -> list:
+    given = arguments.given_to(context, ARGUMENTS)
+    play = ExecuteProcess(cmd=arguments.bag_play(given), name='bag', output='both')
+    return [
+        RegisterEventHandler(OnStateTransition(goal_state='active', entities=[play])),
+        RegisterEventHandler(OnStateTransition(
+            start_state='configuring', goal_state='unconfigured', entities=[
+                EmitEvent(event=Shutdown(reason='fusion could not be configured')),
+            ],
+        )),
+        RegisterEventHandler(OnProcessExit(target_action=play, on_exit=[
+            LogInfo(msg='the bag has ended'),
+            TimerAction(period=DRAIN_S, actions=[
+                EmitEvent(event=Shutdown(reason='the bag has ended')),
+            ]),
+        ])),
+        RegisterEventHandler(OnProcessExit(target_action=ours, on_exit=[
+            EmitEvent(event=Shutdown(reason='a node ended')),
+        ])),
+    ]
+
+
+def ours(action: ExecuteProcess) -> bool:
+    """Whether a process is one of our nodes: without either of them there is no result."""
+    return getattr(action, 'node_package', None) == 'vif_perception'

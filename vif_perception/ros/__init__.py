@@ -1,0 +1,5 @@
+"""The ROS 2 door: nodes that translate between topics and the rooms below, and no more.
+
+``fusion`` is the lifecycle node, ``sim`` a simulated pair of cameras, ``evaluate`` scores a running
+fusion node. ``arguments`` serves the launch files. Only the nodes' own modules import rclpy.
+"""
