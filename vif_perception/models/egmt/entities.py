@@ -148,5 +148,5 @@ def pin_entities(
         )
     for name, value in pins.items():
         if name not in names:
-            raise InputError(f'unknown entity {name!r} in a pin', accepted=', '.join(names))
+            raise InputError(f'unknown entity {name!r}', accepted=', '.join(names))
         tokens.pin(names.index(name), value)  # type: ignore[union-attr]

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from vif_perception.models.blocks import ConvBN
 from vif_perception.models.multitaskvif.host import FusionHost, HostFeatures
-from vif_perception.models.rt import Context, Decoder, FusionHead, Level, RTConfig, Stream
+from vif_perception.models.rt import RTConfig
+from vif_perception.models.rt.blocks import Context, Decoder, FusionHead, Level, Stream
 
 
 class RTHost(FusionHost):
