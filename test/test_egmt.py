@@ -2,11 +2,15 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from vif_perception.config import load_config
 from vif_perception.errors import InputError
+from vif_perception.inference import create_engine
+from vif_perception.inference.weights import save_network
 from vif_perception.models.cost import cost
 from vif_perception.models.deploy import Deployed
 from vif_perception.models.egmt import EGMT, EGMTConfig
@@ -20,6 +24,7 @@ from vif_perception.models.egmt.entities import (
     pin_entities,
 )
 from vif_perception.models.registry import build
+from vif_perception.types import Calibration
 
 ENTITIES = 3
 SIZE = (24, 40)
@@ -285,6 +290,60 @@ def test_unknown_entity_and_network_without_gates():
     with pytest.raises(InputError, match='RT has no entity gates'):
         pin_entities(build('rt', 'n'), ('car',), {'car': 1.0})
     pin_entities(build('rt', 'n'), ('car',), {})
+
+
+@pytest.fixture
+def weights(tmp_path):
+    torch.manual_seed(1)
+    network = build('egmt', 'tiny', classes=2, entities=2)
+    with torch.no_grad():
+        for module in (network.ecim4, network.ecim8):
+            module.gate.fill_(1.0)
+    path = tmp_path / 'egmt.safetensors'
+    save_network(
+        network, path, name='egmt', network='egmt', preset='tiny', classes=('nothing', 'car'),
+        colors=((0, 0, 0), (9, 9, 9)), entities=('car', 'person'),
+    )
+    return path
+
+
+def run_forced(path, *sets):
+    """Fused image and scores of an engine with these settings."""
+    config = load_config(None, [
+        f'model.weights={path}', 'inference.device=cpu', 'inference.precision=fp32', *sets
+    ])
+    image = np.random.default_rng(0).integers(0, 255, (32, 48, 3), dtype=np.uint8)
+    heat = np.ascontiguousarray(image[::-1, ::-1, 0])
+    output = create_engine(config).run(
+        image, heat, bgr=False, window=(0.0, 255.0),
+        calibration=Calibration('rgb', (48, 32), (48, 32), None),
+    )
+    return output.fused, output.entities
+
+
+def test_a_parameter_forces_entities_on_and_off(weights):
+    free, scores = run_forced(weights)
+    for key in ('entities_on', 'entities_off'):
+        fused, found = run_forced(weights, f'model.{key}=[car, person]')
+        assert (fused != free).any(), key
+        np.testing.assert_array_equal(found, scores)
+
+
+@pytest.mark.parametrize('setting, said', [
+    ('model.entities_on=[unicorn]', "model.entities_on, .*unknown entity 'unicorn'.*car, person"),
+    ('model.entities_off=[Car]', "unknown entity 'Car'"),
+    ('model.entities_on=car', 'model.entities_on: '),
+])
+def test_forcing_what_the_network_does_not_know(weights, setting, said):
+    with pytest.raises(InputError, match=said):
+        run_forced(weights, setting)
+
+
+def test_forcing_on_and_off_at_once_and_networks_without_gates():
+    with pytest.raises(InputError, match="'car' is in entities_on and in entities_off"):
+        load_config(None, ['model.entities_on=[car]', 'model.entities_off=[car]'])
+    with pytest.raises(InputError, match=r'RT has no entity gates.*a preset of egmt'):
+        create_engine(load_config(None, ['model.entities_off=[car]']))
 
 
 def test_embeddings_of_a_vocabulary():

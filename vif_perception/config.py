@@ -51,6 +51,19 @@ class ModelConfig(Group):
         {}, description='further settings of the architecture by name, for training'
     )
     weights: str = Field('', description='.safetensors file; empty: the packaged weights')
+    entities_on: tuple[str, ...] = Field(
+        (), description='egmt: entities that guide the fusion whether they are seen or not'
+    )
+    entities_off: tuple[str, ...] = Field(
+        (), description='egmt: entities that never guide the fusion'
+    )
+
+    @model_validator(mode='after')
+    def _consistent(self) -> ModelConfig:
+        for name in self.entities_on:
+            if name in self.entities_off:
+                raise ValueError(f'{name!r} is in entities_on and in entities_off')
+        return self
 
 
 class InferenceConfig(Group):

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from torch import nn
 
 from vif_perception.config import Config, ModelConfig
 from vif_perception.errors import InputError
 from vif_perception.inference.weights import Card, load_network
+from vif_perception.models.egmt.entities import pin_entities
 from vif_perception.resources import weights_file
 from vif_perception.types import Calibration, LabelSet
 
@@ -67,8 +69,9 @@ def create_engine(config: Config) -> Engine:
     """Load the network of the configuration into its backend and warm it up.
 
     Raises:
-        InputError: unusable weights (see ``weights.load_network``) or device, or weights of
-            another network than the configuration asks for.
+        InputError: unusable weights (see ``weights.load_network``) or device, weights of
+            another network than the configuration asks for, or entities forced on or off that
+            the network does not know or has no gates for.
     """
     from vif_perception.inference.torch_engine import TorchEngine
 
@@ -77,6 +80,7 @@ def create_engine(config: Config) -> Engine:
     )
     network, card = load_network(path)
     _check_card(card, config.model, path)
+    _force_entities(network, card, config.model)
     return TorchEngine(network, card, config.inference)
 
 
@@ -94,3 +98,11 @@ def _check_card(card: Card, model: ModelConfig, path: Path) -> None:
                 accepted=f'{path.name} was made with {card.options or "no options"}',
                 remedy='leave model.options out: the card says what the weights are',
             )
+
+
+def _force_entities(network: nn.Module, card: Card, model: ModelConfig) -> None:
+    on, off = dict.fromkeys(model.entities_on, 1.0), dict.fromkeys(model.entities_off, 0.0)
+    try:
+        pin_entities(network, card.entities, {**on, **off})
+    except InputError as error:
+        raise error.at('model.entities_on, model.entities_off') from None
