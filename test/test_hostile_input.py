@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from bags import (
     write_folder,
     write_mcap,
     write_messages,
+    write_rosbag2,
 )
 from typer.testing import CliRunner
 
@@ -251,6 +255,25 @@ def test_html_in_names_stays_text(tmp_path: Path) -> None:
     page = (tmp_path / 'out' / 'report.html').read_text(encoding='utf-8')
     assert '<script>alert(1)' not in page
     assert '{{7*7}}' in page
+
+
+@pytest.mark.parametrize('lone_file', [False, True])
+def test_receive_times_before_1970_are_named(lone_file: bool, tmp_path: Path) -> None:
+    bag = write_rosbag2(tmp_path / 'bag', drive(4, masks=False))
+    database = next(bag.glob('*.db3'))
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute('UPDATE messages SET timestamp = timestamp - 1800000000000000000')
+    result = run(database if lone_file else bag, tmp_path / 'out')
+    assert result.exit_code == 2
+    assert re.search('was received at -[0-9]+ ns.*clock', result.report['error'])
+
+
+def test_an_injected_fault_that_is_refused_is_explained(tmp_path: Path) -> None:
+    bag = write_mcap(tmp_path / 'a.mcap', drive(4))
+    result = run(bag, tmp_path / 'out', inject=['wrong_encoding:both'])
+    assert result.report['status'] == 'nodata'
+    (note,) = [note for note in result.report['notes'] if 'refused' in note]
+    assert re.match('8 images were refused after --inject, the last: .*(rgb8|mono16)', note)
 
 
 # --- results ----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fakes import FakeEngine
 from vif_perception.config import Config
 from vif_perception.errors import InputError
-from vif_perception.pipeline import Pipeline
+from vif_perception.pipeline import DROP_CAUSES, Pipeline
 from vif_perception.sim import FaultInjector, parse_fault
 from vif_perception.types import CameraModel, Frame, FramePair, Mode
 
@@ -389,6 +389,7 @@ def test_every_frame_is_accounted_for(events):
     health = pipeline.health(stamp * MS)
     assert sum(health.received.values()) == len(events)
     assert sum(health.drops.values()) + used == len(events)
+    assert set(health.drops) <= set(DROP_CAUSES)
     assert sum(health.modes.values()) == health.processed
 
 

@@ -393,6 +393,8 @@ def test_start_beyond_the_end(tmp_path: Path) -> None:
         ('frames.pears: {min: 3}', "unknown key 'frames.pears'"),
         ('segmentation: {miou: {min: 0.3}}', "unknown key 'segmentation.miou'"),
         ('modes.FUSE: {min: 3}', "unknown key 'modes.FUSE'"),
+        ('drops.no_partners: {max: 0}', "unknown cause 'no_partners'.*no_partner, too_old.*dark"),
+        ('drops: {thermal_dark: {max: 0}}', "unknown cause 'thermal_dark'"),
         ('frames.pairs: 20', 'frames.pairs is 20'),
         ('frames.pairs: {min: many}', "frames.pairs.min is 'many'"),
         ('frames.pairs: {min: .nan}', 'frames.pairs.min is nan'),
@@ -536,6 +538,17 @@ def test_full_disk_at_the_very_end_leaves_the_report_that_says_failed(
         run(write_mcap(tmp_path / 'a.mcap', drive(3)), tmp_path / 'out')
     report = json.loads((tmp_path / 'out' / 'report.json').read_text())
     assert report['status'] == 'failed'
+
+
+def test_damage_behind_the_limit_is_a_note_when_it_is_known(tmp_path: Path) -> None:
+    bag = write_mcap(tmp_path / 'a.mcap', drive(200))
+    whole = bag.read_bytes()
+    bag.write_bytes(whole[: len(whole) - 1000])  # without the index it is read from the front
+    result = run(bag, tmp_path / 'out', limit=3)
+    assert (result.exit_code, result.report['modes']) == (0, {'FUSED': 3})
+    (note,) = result.report['notes']
+    assert note.startswith('behind --limit: ')
+    assert 'is damaged or cut off' in note
 
 
 def test_an_engine_that_breaks_keeps_what_was_done(

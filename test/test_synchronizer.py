@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vif_perception.config import SyncConfig
-from vif_perception.sync import RateMeter, Synchronizer
+from vif_perception.sync import DROP_CAUSES, RateMeter, Synchronizer
 from vif_perception.types import Frame, FramePair
 
 MS = 1_000_000
@@ -60,6 +60,7 @@ def conserved(sync: Synchronizer, out: list[FramePair]) -> None:
     both = sum(pair.rgb is not None and pair.thermal is not None for pair in out)
     assert sync.pairs == both
     assert sync.partials == len(out) - both
+    assert set(sync.drops) <= set(DROP_CAUSES)
     went = 2 * sync.pairs + sync.partials + sum(sync.drops.values()) + sync.queued
     assert sum(sync.received.values()) == went
 

@@ -53,7 +53,11 @@ def replay(
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(help='Stop after this many results.', show_default='all')
+        int | None,
+        typer.Option(
+            help='Stop after this many results; the rest, damaged or not, is not read.',
+            show_default='all',
+        ),
     ] = None,
     start: Annotated[float, typer.Option(help='Leave out the first seconds.')] = 0.0,
     rate: Annotated[

@@ -7,13 +7,21 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from vif_perception import sync
 from vif_perception.errors import InputError
 from vif_perception.pipeline.modes import MISSING
+from vif_perception.sensing import CONDITIONS
 from vif_perception.sync import RateMeter, Synchronizer
 from vif_perception.types import Camera, FramePair, Health, Mode, Percentiles, Perception
 
 _WINDOW = 512
 CAMERAS: tuple[Camera, ...] = ('rgb', 'thermal')
+#: Every key of ``Health.drops``; explained at ``Pipeline`` and ``Synchronizer``.
+DROP_CAUSES = (
+    *sync.DROP_CAUSES,
+    *(f'{camera}_{condition}' for camera in CAMERAS for condition in CONDITIONS[camera]),
+    'fallback_policy', 'engine_error', 'input_error', 'bad_image', 'superseded',
+)
 
 
 class HealthLog:
@@ -92,7 +100,7 @@ class HealthLog:
             kept = self._latencies_ms.setdefault(stage, deque(maxlen=_WINDOW))
             kept.append(duration_ns / 1e6)
 
-    def snapshot(self, now_ns: int, sync: Synchronizer, recalibrations: int) -> Health:
+    def snapshot(self, now_ns: int, synchronizer: Synchronizer, recalibrations: int) -> Health:
         """Return everything as of ``now_ns``."""
         rates = {camera: self._rates[camera].hz(now_ns) for camera in CAMERAS}
         mode, reason = self._state(now_ns, rates)
@@ -101,11 +109,11 @@ class HealthLog:
             reason=reason,
             received={camera: self._received[camera] for camera in CAMERAS},
             rate_hz=rates,
-            pairs=sync.pairs,
-            partials=sync.partials,
+            pairs=synchronizer.pairs,
+            partials=synchronizer.partials,
             processed=sum(self._modes.values()),
             modes=dict(self._modes),
-            drops=dict(Counter(sync.drops) + self._drops),
+            drops=dict(Counter(synchronizer.drops) + self._drops),
             conditions={c: self._conditions[c] if rates[c] else MISSING for c in CAMERAS},
             skew_ms=percentiles(self._skews_ms) if self._skews_ms else None,
             latency_ms={stage: percentiles(kept) for stage, kept in self._latencies_ms.items()},

@@ -44,7 +44,8 @@ class Pipeline:
     ``drops`` in the health add to the synchroniser's: ``<camera>_<condition>`` (``rgb_dark``,
     ``thermal_frozen``, ...), frames of a pair in which no camera was usable;
     ``fallback_policy``, a usable frame without usable partner while fallback.policy is ``drop``;
-    ``engine_error``, ``input_error``; ``bad_image``, not decoded or not as its encoding says.
+    ``engine_error``, ``input_error``; ``bad_image``, not decoded or not as its encoding says;
+    ``superseded``, discarded by a live door because a newer pair was there.
 
     Stages in ``timings_ns``: ``watch`` (are the cameras usable), ``window`` (thermal window and
     calibration), ``network`` (the engine), ``total``.
@@ -102,7 +103,7 @@ class Pipeline:
             self._tally.refused(error)
 
     def discard(self, pair: FramePair, cause: str) -> None:
-        """Count a pair that the door will not process, as when a newer one took its place."""
+        """Count a pair that the door will not process; ``cause`` is one of DROP_CAUSES."""
         with self._lock:
             self._tally.dropped(cause, sum(f is not None for f in (pair.rgb, pair.thermal)))
 

@@ -59,11 +59,14 @@ class RosbagSource(Source):
     def messages(self, topics: Collection[str], start_ns: int = 0) -> Iterator[Message]:
         wanted = [entry for entry in self._reader.connections if entry.topic in topics]
         count, last_ns = 0, self.start_ns
-        stream = self._reader.messages(connections=wanted, start=start_ns) if wanted else ()
+        start = start_ns or None  # 0 would leave out what has a time before 1970, unsaid
+        stream = self._reader.messages(connections=wanted, start=start) if wanted else ()
         try:
             for connection, last_ns, raw in stream:
                 yield Message(connection.topic, last_ns, connection.msgtype, raw, self._ros1)
                 count += 1
+        except InputError:
+            raise
         except Exception as error:  # damaged files make the readers raise nearly anything
             raise damaged(self.path, error, count, last_ns - self.start_ns) from None
 
@@ -98,6 +101,7 @@ class Chain(Source):
         self.start_ns = sources[0].start_ns
         self.duration_ns = sum(source.duration_ns for source in sources)
         self.sources = list(sources)
+        self.damage = '; '.join(source.damage for source in sources if source.damage)
 
     @override
     def topics(self) -> dict[str, TopicInfo]:

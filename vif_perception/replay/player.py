@@ -90,7 +90,10 @@ class Player:
             self._report_progress()
         if self._full_ns is None:
             self._finish()
+        elif self._source.damage and not self._damage:
+            self._note(f'behind --limit: {self._source.damage}')
         self._note(self._stuck_stamps())
+        self._note(self._refused())
         if self._damage:
             raise self._damage
         if self._unusable:
@@ -202,6 +205,14 @@ class Player:
             f'stamps do not go on: {left_out} frames were left out because theirs was not newer '
             'than the one before; does the driver set header.stamp?'
         )
+
+    def _refused(self) -> str:
+        """Say why images were refused that came undamaged from the recording."""
+        health = self.pipeline.health(self.now_ns)
+        refused = health.drops.get('bad_image', 0)
+        if not refused or self._unusable:
+            return ''
+        return f'{refused} images were refused after --inject, the last: {health.last_error}'
 
     def _note(self, text: str) -> None:
         """Remember what is worth knowing; each kind (up to the first colon) once."""

@@ -31,13 +31,26 @@ class TopicInfo:
 
 @dataclass(frozen=True)
 class Message:
-    """One recorded message, not yet decoded. ``raw`` is CDR, or ROS 1 bytes when ``ros1``."""
+    """One recorded message, not yet decoded. ``raw`` is CDR, or ROS 1 bytes when ``ros1``.
+
+    Raises:
+        InputError: a receive time before 1970, which only sqlite3 can hold.
+    """
 
     topic: str
     received_ns: int
     type: str
     raw: bytes
     ros1: bool = False
+
+    def __post_init__(self) -> None:
+        if self.received_ns < 0:
+            raise InputError(
+                f'a message was received at {self.received_ns} ns', where=self.topic,
+                accepted='receive times of 0 ns (1970) or later',
+                remedy='the clock of the recording computer was wrong; correct the timestamps in '
+                'the recording, or record it again',
+            )
 
     def decode(self) -> Any:
         """Return the message object of the type store; large arrays are views of ``raw``.
@@ -65,12 +78,14 @@ class Source(ABC):
         start_ns: receive time of the first message.
         duration_ns: from the first to the last message; 0 when there is none.
         names: stamp -> file name without suffix, where messages were made from image files.
+        damage: what is known to be wrong with it before its end is reached; '' when nothing is.
     """
 
     path: Path
     start_ns: int
     duration_ns: int
     names: Mapping[int, str] = MappingProxyType({})
+    damage: str = ''
 
     @abstractmethod
     def topics(self) -> dict[str, TopicInfo]:

@@ -52,6 +52,7 @@ class DamagedSource(Source):
         except Exception as error:  # the place where the damage begins: nearly any kind
             self._reason = error if str(error) else reason
         self.duration_ns = max(0, last_ns - self.start_ns)
+        self.damage = str(self._damaged())
 
     @override
     def topics(self) -> dict[str, TopicInfo]:
@@ -64,7 +65,10 @@ class DamagedSource(Source):
             message = next(stream)
             if message.topic in topics and message.received_ns >= start_ns:
                 yield message
-        raise damaged(self.path, self._reason, self._count, self.duration_ns)
+        raise self._damaged()
+
+    def _damaged(self) -> InputError:
+        return damaged(self.path, self._reason, self._count, self.duration_ns)
 
 
 def open_damaged(path: Path, reason: Exception) -> DamagedSource:

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from vif_perception.errors import InputError
+from vif_perception.pipeline import DROP_CAUSES
 from vif_perception.types import Mode
 from vif_perception.yaml_text import brief, parse_yaml
 
-#: What can have a threshold. Names of classes, stages, causes and methods come from the run.
+#: What can have a threshold. Names of classes, stages, methods come from the run.
 KEYS = (
     'frames.(rgb|thermal|pairs|partials)',
     'drops.<cause>',
@@ -123,6 +124,11 @@ def _known(key: str, where: str) -> None:
     patterns = (re.sub('<[a-z]+>', '[^.]+', text.replace('.', r'\.')) for text in KEYS)
     if not any(re.fullmatch(pattern, key) for pattern in patterns):
         raise InputError(f'unknown key {key!r}', where=where, accepted='; '.join(KEYS))
+    head, _, cause = key.partition('.')
+    if head == 'drops' and cause not in DROP_CAUSES:  # what never happens would always pass
+        raise InputError(
+            f'unknown cause {cause!r} in {key}', where=where, accepted=', '.join(DROP_CAUSES)
+        )
 
 
 def _lookup(report: Mapping[str, Any], key: str) -> Any:

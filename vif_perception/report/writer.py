@@ -53,7 +53,7 @@ class ReportWriter:
         self, pair: FramePair, perception: Perception, view: View, *,
         durations_ns: Mapping[str, int] | None = None, truth: np.ndarray | None = None,
         truth_name: str = 'ground truth',
-    ) -> None:
+    ) -> dict[str, Any]:
         """Take one result.
 
         Args:
@@ -63,6 +63,9 @@ class ReportWriter:
             durations_ns: stage -> ns; by default those of the perception.
             truth: HxW uint8 class ids, 255 not labelled; None when there is none.
             truth_name: where it comes from, for messages.
+
+        Returns:
+            Its line of frames.jsonl.
 
         Raises:
             InputError: the truth does not fit, and only the result was taken; or the folder is
@@ -89,6 +92,15 @@ class ReportWriter:
         )
         if misfit is not None:
             raise misfit
+        return row
+
+    def so_far(self) -> dict[str, Any]:
+        """Return ``latency_ms`` and ``segmentation`` as they will be in the report."""
+        scores = self._segmentation.compute()
+        return {
+            'latency_ms': self._tally.report()['latency_ms'],
+            'segmentation': scores if scores['frames'] else None,
+        }
 
     def finish(
         self, health: Health, *, elapsed_s: float, frames: Mapping[Camera, int] | None = None,
@@ -182,7 +194,6 @@ class ReportWriter:
     def _count(
         self, health: Health, elapsed_s: float, frames: Mapping[Camera, int], notes: Sequence[str]
     ) -> None:
-        scores = self._segmentation.compute()
         self._folder.report.update(
             self._tally.report(),
             frames={
@@ -191,7 +202,7 @@ class ReportWriter:
             },
             drops=dict(sorted(health.drops.items())),
             notes=list(notes),
-            segmentation=scores if scores['frames'] else None,
+            segmentation=self.so_far()['segmentation'],
             speed={
                 'elapsed_s': round(elapsed_s, 3),
                 'outputs_per_s': round(self._tally.outputs / max(elapsed_s, 1e-9), 2),

@@ -12,10 +12,10 @@ from vif_perception.sensing.encodings import (
 )
 from vif_perception.sensing.registration import calibrate
 from vif_perception.sensing.thermal import ThermalWindow, to_kelvin
-from vif_perception.sensing.watch import FrameWatch
+from vif_perception.sensing.watch import CONDITIONS, FrameWatch
 
 __all__ = [
-    'Camchain', 'FrameWatch', 'ThermalWindow', 'calibrate', 'camera_model', 'check_frame',
+    'CONDITIONS', 'Camchain', 'FrameWatch', 'ThermalWindow', 'calibrate', 'camera_model', 'check_frame',
     'decode_compressed', 'decode_compressed_mask', 'decode_image', 'decode_mask',
     'parse_camchain', 'rgb_view', 'thermal_view', 'to_kelvin',
 ]

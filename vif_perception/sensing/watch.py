@@ -13,6 +13,11 @@ from vif_perception.types import Camera, Frame
 # shutter (about 0.05 K) and the flattest real indoor scenes at hand (17 counts).
 _RANGE = {'uint8': 255.0, 'uint16': 2000.0, 'float32': 20.0}
 
+#: What ``FrameWatch.check`` may find wrong with a frame.
+CONDITIONS: dict[Camera, tuple[str, ...]] = {
+    'rgb': ('blank', 'frozen', 'dark', 'overexposed'), 'thermal': ('blank', 'frozen'),
+}
+
 
 class FrameWatch:
     """Judges the frames of one camera, in the order of arrival.

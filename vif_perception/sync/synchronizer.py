@@ -12,6 +12,11 @@ from vif_perception.sync.stream import Stream, Waiting
 from vif_perception.types import Camera, Frame, FramePair
 
 _SILENT_DEADLINES = 10
+#: Every key of ``Synchronizer.drops``; explained there.
+DROP_CAUSES = (
+    'no_partner', 'too_old', 'duplicate_stamp', 'out_of_order', 'queue_overflow', 'clock_jump',
+    'reset',
+)
 
 
 class Synchronizer:
