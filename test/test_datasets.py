@@ -313,9 +313,9 @@ def test_wrong_roots_and_splits(tmp_path):
 
 @pytest.mark.parametrize('entry, words', [
     ({'name': 'coco', 'root': '.'}, "unknown data set 'coco'.*read as `folder`"),
-    ({'name': 'msrs'}, r'dataset\.root: Field required'),
-    ({'name': 'msrs', 'root': '.', 'spilt': 'x'}, r'dataset\.spilt'),
-    ({'name': 'msrs', 'root': '.', 'share': 0}, r'dataset\.share'),
+    ({'root': '.'}, 'dataset: name: Field required'),
+    ({'name': 'msrs', 'root': '.', 'spilt': 'x'}, "unknown key 'spilt'.*did you mean 'split'"),
+    ({'name': 'msrs', 'root': '.', 'share': 0}, 'dataset: share: '),
 ])
 def test_entries_of_a_recipe_that_cannot_be_used(entry, words):
     with pytest.raises(InputError, match=words):

@@ -1,19 +1,20 @@
-"""Labelled thermal-RGB triples from a folder with an ``index.csv``."""
+"""Batches of a network's inputs and labels, and small labelled splits in memory."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from vif_perception.errors import InputError
 from vif_perception.labels import MFNET
+from vif_perception.training.datasets import PairDataset
+from vif_perception.training.datasets.images import read_mask
+from vif_perception.training.datasets.plain import INDEX, folder
 from vif_perception.types import LabelSet
 
 
@@ -35,11 +36,22 @@ class Triple:
 
 @dataclass(frozen=True)
 class Batch:
-    """N triples as tensors: rgb N x 3 x H x W and thermal N x 1 x H x W 0..1, mask N x H x W."""
+    """N scenes as tensors.
+
+    Attributes:
+        rgb: N x 3 x H x W, 0..1, black where absent; thermal: N x 1 x H x W, the same.
+        mask: N x H x W class ids, 255 not labelled.
+        present: N x 2 flags (rgb, thermal).
+        boxes: one M x 5 tensor (x1, y1, x2, y2 px, class) per scene; empty without boxes.
+        names: ids of the samples.
+    """
 
     rgb: Tensor
     thermal: Tensor
     mask: Tensor
+    present: Tensor
+    boxes: tuple[Tensor, ...] = ()
+    names: tuple[str, ...] = ()
 
     @staticmethod
     def stack(triples: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Batch:
@@ -49,8 +61,20 @@ class Batch:
         mask = torch.from_numpy(np.stack([item[2] for item in triples]))
         return Batch(
             rgb.permute(0, 3, 1, 2).float().div_(255), thermal[:, None].float().div_(255),
-            mask.long(),
+            mask.long(), torch.ones(len(triples), 2),
         )
+
+    @staticmethod
+    def unpack(
+        packed: Mapping[str, Tensor], boxes: tuple[Tensor, ...], names: tuple[str, ...],
+        device: torch.device | str,
+    ) -> Batch:
+        """Move stacked tensors of ``Scene.packed`` to a device and make them a network's."""
+        rgb, thermal, mask, present = (
+            packed[name].to(device, non_blocking=True)
+            for name in ('rgb', 'thermal', 'mask', 'present')
+        )
+        return Batch(rgb.float().div_(255), thermal, mask.long(), present, boxes, names)
 
 
 def read_split(root: Path, split: str, labels: LabelSet = MFNET) -> list[Triple]:
@@ -63,45 +87,34 @@ def read_split(root: Path, split: str, labels: LabelSet = MFNET) -> list[Triple]
 
     Raises:
         InputError: no index, empty split, missing or unreadable image, sizes that differ,
-            ids outside the class list.
+            ids outside the class list, a row without rgb or mask.
     """
-    index = root / 'index.csv'
-    try:
-        with index.open(newline='', encoding='utf-8') as lines:
-            rows = [row for row in csv.DictReader(lines) if row['split'] == split]
-    except (OSError, KeyError) as error:
-        raise InputError(
-            f'cannot be read ({error!r})', where=str(index),
-            accepted='columns id, split, day_night, vi, ir, label',
-        ) from None
-    if not rows:
-        raise InputError(f'has no rows of split {split!r}', where=str(index))
-    return [_read_triple(root, row, labels) for row in rows]
+    if not (root / INDEX).is_file():
+        raise InputError('is missing', where=str(root / INDEX),
+                         accepted='columns id, split, day_night, vi, ir, label')
+    triples = []
+    for sample in PairDataset('folder', root, split, folder(root, split), labels=labels):
+        if sample.rgb is None or sample.mask is None:
+            raise InputError(f'{sample.id} has no rgb or no label', where=str(root / INDEX))
+        triples.append(Triple(
+            sample.id, sample.day_night == 'night', sample.rgb, sample.thermal, sample.mask
+        ))
+    return triples
 
 
-def _read_triple(root: Path, row: dict[str, str], labels: LabelSet) -> Triple:
-    rgb = _image(root / row['vi'], 'RGB')
-    thermal = _image(root / row['ir'], 'L')
-    mask = _image(root / row['label'], None)
-    if not rgb.shape[:2] == thermal.shape == mask.shape:
-        raise InputError(
-            f'sizes differ: rgb {rgb.shape}, thermal {thermal.shape}, mask {mask.shape}',
-            where=str(root / row['label']), accepted='one size for all three',
-        )
-    if ((mask >= len(labels)) & (mask != 255)).any():
-        raise InputError(
-            f'holds id {mask.max()}', where=str(root / row['label']),
-            accepted=f'0..{len(labels) - 1} and 255',
-        )
-    return Triple(row['id'], row['day_night'] == 'night', rgb, thermal, mask)
+def pixels_of(dataset: PairDataset) -> Tensor:
+    """Count the labelled pixels of each class in all masks of a data set; C int64.
 
-
-def _image(path: Path, mode: str | None) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert(mode) if mode else image)
-    except OSError as error:
-        raise InputError(f'cannot be read ({error})', where=str(path)) from None
+    Raises:
+        InputError: no masks at all, or one cannot be read.
+    """
+    masks = [record.mask for record in dataset.records if record.mask]
+    if not masks or dataset.labels is None:
+        raise InputError(f'{dataset.name} has no masks', where=str(dataset.root))
+    counts = np.zeros(256, np.int64)
+    for path in masks:
+        counts += np.bincount(read_mask(path).ravel(), minlength=256)
+    return torch.from_numpy(counts[: len(dataset.labels)])
 
 
 def shuffled(count: int, seed: int) -> Iterator[int]:

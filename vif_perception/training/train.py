@@ -22,9 +22,11 @@ from vif_perception.labels import MFNET
 from vif_perception.models.blocks import channels_last
 from vif_perception.models.deploy import LUMA
 from vif_perception.models.registry import build
-from vif_perception.sim import training_sample
-from vif_perception.training.augment import augment, drop_cameras
-from vif_perception.training.data import Batch, Triple, read_split, shuffled
+from vif_perception.training.augmentation import Augmentation, AugmentationConfig
+from vif_perception.training.augmentation.config import CropStep
+from vif_perception.training.data import Batch, Triple, pixels_of, read_split
+from vif_perception.training.datasets import PairDataset, open_dataset
+from vif_perception.training.loading import Loader, LoaderConfig
 from vif_perception.training.losses import class_weights, entities_in, fusion_loss, mask_loss
 from vif_perception.training.score import MODES, score
 
@@ -56,6 +58,8 @@ def main() -> None:
     )
     parser.add_argument('--sim', type=float, default=0.15, help='share of synthetic samples')
     parser.add_argument('--sim-pool', type=int, default=64, help='synthetic scenes to draw from')
+    parser.add_argument('--workers', type=int, default=0, help='processes that make batches')
+    parser.add_argument('--cache', type=Path, help='folder for decoded images')
     parser.add_argument('--start', type=Path, help='state_dict to start from, such as a best.pt')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--check-every', type=int, default=400)
@@ -69,14 +73,12 @@ def train(arguments: argparse.Namespace) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     settings = {key: str(value) for key, value in vars(arguments).items()}
     (arguments.out / 'settings.json').write_text(json.dumps(settings, indent=1))
-    triples, checks = read_split(arguments.data, 'train'), read_split(arguments.data, 'val')
+    checks = read_split(arguments.data, 'val')
+    dataset = open_dataset({'name': 'folder', 'root': arguments.data, 'labels': 'mfnet'})
     state = _fresh_state(arguments)
     _resume(state, arguments.out / 'last.pt')
-    pixels = sum(np.bincount(item.mask[item.mask < 255], minlength=len(MFNET)) for item in triples)
-    weights = class_weights(
-        torch.from_numpy(np.asarray(pixels)), arguments.class_weight_power
-    )
-    batches = _batches(triples, arguments, start=state.step)
+    weights = class_weights(pixels_of(dataset), arguments.class_weight_power)
+    batches = _batches(dataset, arguments, start=state.step)
     started = time.monotonic()
     while state.step < arguments.steps:
         losses = _train_step(state, next(batches), weights, arguments)
@@ -103,21 +105,21 @@ def _fresh_state(arguments: argparse.Namespace) -> State:
 
 
 def _batches(
-    triples: list[Triple], arguments: argparse.Namespace, start: int
+    dataset: PairDataset, arguments: argparse.Namespace, start: int
 ) -> Iterator[Batch]:
-    order = shuffled(len(triples), arguments.seed + start)
-    generator = torch.Generator().manual_seed(arguments.seed * 1_000_003 + start)
-    synthetic = np.random.default_rng(arguments.seed + start)
-    pool = [training_sample(seed) for seed in range(arguments.sim_pool if arguments.sim else 0)]
-    while True:
-        items = []
-        for _ in range(arguments.batch):
-            if synthetic.random() < arguments.sim:
-                items.append(pool[int(synthetic.integers(len(pool)))])
-            else:
-                chosen = triples[next(order)]
-                items.append((chosen.rgb, chosen.thermal, chosen.mask))
-        yield augment(Batch.stack(items), arguments.crop, generator)
+    width, height = arguments.crop
+    augmentation = AugmentationConfig(crop=CropStep(width=width, height=height))
+    datasets, shares = [dataset], [1.0]
+    if arguments.sim:
+        datasets.append(open_dataset({'name': 'sim', 'split': f'0-{arguments.sim_pool - 1}'}))
+        wanted = arguments.sim / (1 - arguments.sim) * len(dataset)
+        shares.append(wanted / arguments.sim_pool)
+    loader = Loader(
+        datasets, Augmentation(augmentation),
+        LoaderConfig(batch=arguments.batch, workers=arguments.workers, cache=arguments.cache),
+        shares=shares, seed=arguments.seed,
+    )
+    return loader.batches(start, arguments.steps)
 
 
 def _train_step(
@@ -125,13 +127,8 @@ def _train_step(
 ) -> tuple[float, float, float]:
     state.network.train()
     _set_rate(state, arguments)
-    generator = torch.Generator().manual_seed(arguments.seed * 7 + state.step)
-    present = drop_cameras(len(batch.rgb), generator)
-    rgb, thermal = (
-        image * present[:, index, None, None, None]
-        for index, image in enumerate((batch.rgb, batch.thermal))
-    )
-    rgb = rgb.contiguous(memory_format=torch.channels_last)
+    thermal, present = batch.thermal, batch.present
+    rgb = batch.rgb.contiguous(memory_format=torch.channels_last)
     y = (rgb * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
     with torch.autocast('cpu', torch.bfloat16):
         prediction = state.network(rgb, y, thermal, present)

@@ -9,12 +9,13 @@
 Everything wrong on disk is an ``InputError`` with the file's name. Nothing here knows torch.
 """
 
+from vif_perception.training.datasets.cache import Cache
 from vif_perception.training.datasets.checks import check_overlap, check_samples
 from vif_perception.training.datasets.dataset import PairDataset
 from vif_perception.training.datasets.registry import LAYOUTS, DatasetConfig, open_dataset
 from vif_perception.training.datasets.sample import IGNORED, Boxes, Record, Sample
 
 __all__ = [
-    'IGNORED', 'LAYOUTS', 'Boxes', 'DatasetConfig', 'PairDataset', 'Record', 'Sample',
+    'IGNORED', 'LAYOUTS', 'Boxes', 'Cache', 'DatasetConfig', 'PairDataset', 'Record', 'Sample',
     'check_overlap', 'check_samples', 'open_dataset',
 ]

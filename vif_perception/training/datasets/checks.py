@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 
 from vif_perception.errors import InputError
 from vif_perception.training.datasets.dataset import PairDataset
-from vif_perception.training.datasets.sample import Record
 
 
 def check_samples(
@@ -42,25 +41,19 @@ def check_overlap(train: PairDataset, test: PairDataset) -> None:
     Raises:
         InputError: naming both files of the first image found twice.
     """
-    known = {digest: record for record in train.records for digest in _digests(record)}
-    for record in test.records:
-        for digest in _digests(record):
-            if digest in known:
-                raise InputError(
-                    f'is the same image as {known[digest].thermal} of split {train.split!r}',
-                    where=str(record.thermal),
-                    accepted='splits that share no image',
-                    remedy='take it out of one of them: scores on images that were trained on '
-                    'mean nothing',
-                )
+    known = dict(_digests(train))
+    for digest, where in _digests(test):
+        if digest in known:
+            raise InputError(
+                f'is the same image as {known[digest]} of split {train.split!r}', where=where,
+                accepted='splits that share no image',
+                remedy='take it out of one of them: scores on images that were trained on mean '
+                'nothing',
+            )
 
 
-def _digests(record: Record) -> Iterable[bytes]:
-    """Of the camera images; masks may well be equal, most often the empty ones."""
-    for path in dict.fromkeys((record.thermal, record.rgb)):
-        if path is not None:
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise InputError(f'cannot be read ({error})', where=str(path)) from None
-            yield hashlib.blake2b(data, digest_size=16).digest()
+def _digests(dataset: PairDataset) -> Iterator[tuple[bytes, str]]:
+    """Yield (digest, where) of all camera images; masks may be equal, as the empty ones are."""
+    for index in range(len(dataset)):
+        for where, data in dataset.sources(index):
+            yield hashlib.blake2b(data, digest_size=16).digest(), where

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,10 @@ class PairDataset:
     def __len__(self) -> int:
         return len(self.records)
 
+    def __iter__(self) -> Iterator[Sample]:
+        """Read all samples, one after the other."""
+        return (self[index] for index in range(len(self)))
+
     def __getitem__(self, index: int) -> Sample:
         """Read one sample.
 
@@ -63,14 +68,55 @@ class PairDataset:
         else:
             thermal = read_thermal(record.thermal)
         mask = read_mask(record.mask) if record.mask else None
-        boxes = record.boxes
-        if isinstance(boxes, Path):
-            boxes = read_voc(boxes, self.box_classes)
-        sample = Sample(record.id, rgb, thermal, mask, boxes, record.day_night)
+        sample = self.sample(index, rgb, thermal, mask)
         _check_sizes(sample, record)
         if mask is not None and record.mask:
             check_ids(mask, self.labels, record.mask)
         return sample
+
+    def sample(
+        self, index: int, rgb: np.ndarray | None, thermal: np.ndarray, mask: np.ndarray | None
+    ) -> Sample:
+        """Return the sample made of images that were read already; reads its boxes.
+
+        Raises:
+            InputError: the file of the boxes cannot be used.
+        """
+        record = self.records[index]
+        boxes = record.boxes
+        if isinstance(boxes, Path):
+            boxes = read_voc(boxes, self.box_classes)
+        return Sample(record.id, rgb, thermal, mask, boxes, record.day_night)
+
+    def sources(self, index: int) -> Iterator[tuple[str, bytes]]:
+        """Yield (path, bytes) of the camera images of a sample, as they lie on the disk.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        record = self.records[index]
+        for path in dict.fromkeys((record.thermal, record.rgb)):
+            if path is not None:
+                try:
+                    yield str(path), path.read_bytes()
+                except OSError as error:
+                    raise InputError(f'cannot be read ({error.strerror})',
+                                     where=str(path)) from None
+
+    def key(self, index: int) -> str:
+        """Return a name that changes when an image file of the sample changes.
+
+        Raises:
+            InputError: a file is missing.
+        """
+        digest = hashlib.blake2b(digest_size=16)
+        for path in self.records[index].files:
+            try:
+                found = path.stat()
+            except OSError as error:
+                raise InputError(f'cannot be read ({error.strerror})', where=str(path)) from None
+            digest.update(f'{path.resolve()}\0{found.st_size}\0{found.st_mtime_ns}\0'.encode())
+        return digest.hexdigest()
 
 
 def check_ids(mask: np.ndarray, labels: LabelSet | None, where: Path) -> None:

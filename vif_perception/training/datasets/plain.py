@@ -113,6 +113,8 @@ def _by_name(root: Path, split: str) -> list[Record]:
     """Images of equal names in subfolders of root/split, or of root for split ``all``."""
     base = root / split
     if not base.is_dir():
+        if not root.is_dir():
+            raise InputError('is no folder', where=str(root))
         splits = [
             entry.name for entry in sorted(root.glob('*/')) if first_there(entry, *_THERMAL)
         ]

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from vif_perception.errors import InputError
 from vif_perception.labels import FMB, LABEL_SETS, M3FD_BOXES, MFNET, PST900
+from vif_perception.schema import Group, validated
 from vif_perception.training.datasets import plain, published
 from vif_perception.training.datasets.dataset import PairDataset
 from vif_perception.training.datasets.sample import Record
+from vif_perception.training.datasets.simulated import SIM, SimulatedScenes
 from vif_perception.training.datasets.tno import tno
 from vif_perception.types import LabelSet
 
@@ -46,20 +48,22 @@ LAYOUTS = {
 }
 
 
-class DatasetConfig(BaseModel):
+class DatasetConfig(Group):
     """One data set of a recipe."""
 
-    model_config = ConfigDict(extra='forbid', frozen=True)
-
-    name: str = Field(description='data set: ' + ', '.join(LAYOUTS))
-    root: Path = Field(description='folder that its archive unpacks to')
-    split: str = Field('train', description='official split, or its parts train90 and val10')
+    name: str = Field(description='data set: ' + ', '.join((*LAYOUTS, SIM)))
+    root: Path = Field(Path(), description='folder that its archive unpacks to')
+    split: str = Field(
+        'train', description='official split, or its parts train90 and val10; of sim the first '
+        'and last seed, such as 0-63'
+    )
     labels: str = Field(
         '', description='class list of the masks of a plain folder without classes.json: '
         + ', '.join(LABEL_SETS)
     )
     share: float = Field(
-        1.0, gt=0, le=1000, description='weight of its samples among those of other data sets'
+        1.0, gt=0, le=1000, description='how often each sample is shown in an epoch; 0.5: half of '
+        'them in each'
     )
 
 
@@ -70,9 +74,14 @@ def open_dataset(config: DatasetConfig | dict) -> PairDataset:
         InputError: unknown name, key, split or class list; a folder or a partner is missing, the
             split is empty, an id is there twice.
     """
-    wanted = config if isinstance(config, DatasetConfig) else _parsed(config)
+    wanted = config if isinstance(config, DatasetConfig) else validated(
+        DatasetConfig, [config], where='dataset', keys=', '.join(DatasetConfig.model_fields)
+    )
+    if wanted.name == SIM:
+        return SimulatedScenes(wanted.split)
     if wanted.name not in LAYOUTS:
-        raise InputError(f'unknown data set {wanted.name!r}', accepted=', '.join(LAYOUTS),
+        raise InputError(f'unknown data set {wanted.name!r}',
+                         accepted=', '.join((*LAYOUTS, SIM)),
                          remedy='data of your own is read as `folder`')
     layout = LAYOUTS[wanted.name]
     records = layout.records(wanted.root, wanted.split)
@@ -92,16 +101,6 @@ def open_dataset(config: DatasetConfig | dict) -> PairDataset:
     return PairDataset(
         wanted.name, wanted.root, wanted.split, records, labels=labels, box_classes=boxes
     )
-
-
-def _parsed(entry: dict) -> DatasetConfig:
-    try:
-        return DatasetConfig.model_validate(entry)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = '.'.join(['dataset', *map(str, first['loc'])])
-        raise InputError(first['msg'], where=place,
-                         accepted=', '.join(DatasetConfig.model_fields)) from None
 
 
 def _named(name: str) -> LabelSet | None:
