@@ -260,6 +260,35 @@ def test_gates_come_from_pins_then_labels_then_the_classifier():
     assert tokens.gates(logits, labels).tolist() == [[0.5, 0.0, 1.0]]
 
 
+def test_cosine_classifier_by_hand():
+    network = build('egmt', 'tiny', entities=ENTITIES, options={'classifier': 'cosine'})
+    x = torch.rand(2, 16, 4, 5)
+    image = network.classifier.out(x.flatten(2).mean(2))
+    expected = torch.stack([
+        F.cosine_similarity(image, text[None]) / 0.07 for text in network.tokens.text
+    ], 1)
+    torch.testing.assert_close(network.classifier(x, network.tokens), expected)
+
+
+@pytest.mark.parametrize('rule, gate', [('open', 1.0), ('shut', 0.0)])
+def test_gates_of_the_controls(rule, gate):
+    tokens = EntityTokens(3, rule)
+    given = torch.ones(2, 3) - gate  # labels cannot speak against the control, a pin can
+    assert tokens.gates(torch.randn(2, 3), given).tolist() == [[gate] * 3] * 2
+    tokens.pin(1, 1 - gate)
+    assert tokens.gates(torch.randn(1, 3)).tolist() == [[gate, 1 - gate, gate]]
+
+
+def test_without_text_the_embeddings_do_not_matter():
+    network = build('egmt', 'tiny', entities=ENTITIES, options={'gates': 'shut'}).eval()
+    with torch.no_grad():
+        network.ecim8.gate.fill_(1.0)
+    args = (*inputs(), BOTH)
+    before = results(network, *args)[0]
+    network.tokens.use_embeddings(F.normalize(torch.randn(ENTITIES, TEXT), dim=1))
+    torch.testing.assert_close(results(network, *args)[0], before, atol=0, rtol=0)
+
+
 def test_a_pin_changes_the_image_and_not_the_score():
     network, args = tiny(), (*inputs(), BOTH)
     before = results(network, *args)

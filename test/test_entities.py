@@ -493,8 +493,32 @@ def test_the_command_on_masks(tmp_path):
     assert vocabulary.labels(annotations, ['0', '1']).tolist() == [[0, 1], [1, 0]]
 
 
+@pytest.mark.parametrize('control', ['shuffled', 'random'])
+def test_the_command_writes_controls_in_the_same_format(tmp_path, monkeypatch, control):
+    monkeypatch.chdir(tmp_path)
+    write_captions(Path('c.jsonl'), [(str(i), [f'a {NAMES[i % 2]} on a road'] * 2)
+                                     for i in range(20)])
+    told = {}
+    for out, words in (('real', []), (control, ['--control', control, '--seed', '3'])):
+        done = CliRunner().invoke(
+            app, ['entities', 'c.jsonl', '-o', out, '--least-images', '1', *words]
+        )
+        assert done.exit_code == 0, done.output
+        told[out] = done.output
+    assert f'20 images ({control} captions)' in told[control]
+    assert '20 images (captions)' in told['real']
+    real, made = (read_annotations(Path(out, 'set.json')) for out in ('real', control))
+    assert (real.control, made.control) == ('', control)
+    assert set(made.images) == set(real.images)
+    assert made.images != real.images
+    for name in ('vocab.json', 'text_emb.npy'):
+        assert Path('real', name).read_bytes() == Path(control, name).read_bytes()
+
+
 @pytest.mark.parametrize('words', [
     ['absent.jsonl'], ['captions.jsonl', '--set', '../x'], ['captions.jsonl'], ['empty'],
+    ['captions.jsonl', '--control', 'inverted'],
+    ['captions.jsonl', '--least-images', '1', '--votes', '1', '--control', 'shuffled'],
 ])
 def test_the_command_refuses(tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)

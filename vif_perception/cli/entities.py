@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,13 @@ from vif_perception.errors import InputError
 
 if TYPE_CHECKING:
     from vif_perception.training.entities.annotations import Annotations
+
+
+class Control(str, Enum):
+    """Annotations that carry no information."""
+
+    SHUFFLED = 'shuffled'
+    RANDOM = 'random'
 
 
 def entities(
@@ -33,9 +41,18 @@ def entities(
         Path | None,
         typer.Option(help='Folder of a CLIP model; without it embeddings are hashed names.'),
     ] = None,
+    control: Annotated[
+        Control | None,
+        typer.Option(help='Write entities that tell nothing: of another image, or drawn.'),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help='Of the control.')] = 0,
 ) -> None:
-    """Write entities per image, their vocabulary and their text embeddings."""
+    """Write entities per image, their vocabulary and their text embeddings.
+
+    With --control the file is marked: guidance that does not beat its controls guides nothing.
+    """
     from vif_perception.training.entities.annotations import write_annotations
+    from vif_perception.training.entities.controls import random_entities, shuffled
     from vif_perception.training.entities.embeddings import (
         clip_embeddings,
         hashed_embeddings,
@@ -47,6 +64,8 @@ def entities(
         raise InputError(f'{name!r} is no name of a file', where='--set')
     found = _from_masks(source) if source.is_dir() else _from_captions(source, votes)
     vocabulary = build_vocabulary(found, size=size, least_images=least_images)
+    if control is not None:
+        found = (shuffled if control is Control.SHUFFLED else random_entities)(found, seed)
     table = (
         clip_embeddings(text_model, vocabulary.names) if text_model
         else hashed_embeddings(vocabulary.names)
@@ -54,7 +73,8 @@ def entities(
     write_annotations(out / f'{name}.json', found)
     write_vocabulary(out / 'vocab.json', vocabulary)
     write_embeddings(out / 'text_emb.npy', table)
-    typer.echo(f'{len(found.images)} images ({found.source}), {len(vocabulary)} entities: '
+    kind = f'{found.control} {found.source}'.strip()
+    typer.echo(f'{len(found.images)} images ({kind}), {len(vocabulary)} entities: '
                + ', '.join(vocabulary.names))
 
 

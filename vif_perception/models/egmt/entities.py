@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vif_perception.errors import InputError
@@ -14,6 +16,9 @@ from vif_perception.models.attention import ChannelNorm
 TEXT, WIDTH, HEADS = 512, 128, 4
 #: Value of a gate or a label that leaves the decision to the classifier.
 FREE = -1.0
+#: Length of a cosine that counts as one logit.
+COSINE_TEMPERATURE = 0.07
+Rule = Literal['scores', 'open', 'shut']
 
 
 def attend(
@@ -41,16 +46,21 @@ class EntityTokens(nn.Module):
 
     Without :meth:`use_embeddings` the t_k are fixed random unit vectors: the random-vector
     control. They are a buffer, so they travel with the weights and no text model is needed.
+
+    Args:
+        entities: K; rule: what sets the gates: the classifier's scores and labels, or, as
+            controls, all ``open`` or all ``shut``.
     """
 
     text: Tensor
     pins: Tensor
 
-    def __init__(self, entities: int):
+    def __init__(self, entities: int, rule: Rule = 'scores'):
         super().__init__()
+        self.rule = rule
         generator = torch.Generator('cpu').manual_seed(0)
         text = torch.randn(entities, TEXT, generator=generator, device='cpu')
-        self.register_buffer('text', nn.functional.normalize(text, dim=1))
+        self.register_buffer('text', F.normalize(text, dim=1))
         self.register_buffer('pins', torch.full((entities,), FREE), persistent=False)
         self.embed = nn.Linear(TEXT, WIDTH)
         self.null = nn.Parameter(torch.zeros(1, 1, WIDTH))
@@ -77,7 +87,9 @@ class EntityTokens(nn.Module):
             logits: N x K of the classifier; labels: N x K flags 0 or 1, FREE where not given.
         """
         scores = torch.sigmoid(logits).detach()
-        if labels is not None:
+        if self.rule != 'scores':
+            scores = torch.full_like(scores, self.rule == 'open')
+        elif labels is not None:
             scores = torch.where(labels >= 0, labels.to(scores.dtype), scores)
         return torch.where(self.pins >= 0, self.pins, scores)
 
@@ -122,12 +134,29 @@ class QueryHead(nn.Module):
         self.weight = nn.Parameter(torch.randn(entities, WIDTH) * WIDTH**-0.5)
         self.bias = nn.Parameter(torch.zeros(entities))
 
-    def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
-        """Map (N, C, h, w) and (1, K, WIDTH) to logits (N, K); each entity has its own FC."""
+    def forward(self, x: Tensor, entities: EntityTokens) -> Tensor:
+        """Map (N, C, h, w) to logits (N, K); each entity has its own FC."""
+        tokens = entities()
         keys, values = self.memory(x).flatten(2).transpose(1, 2).chunk(2, -1)
         queries = self.ask(tokens).expand(len(x), -1, -1)
         found, _ = attend(queries, keys, values)
         return (self.norm(tokens + self.out(found)) * self.weight).sum(-1) + self.bias
+
+
+class CosineHead(nn.Module):
+    """Control: what the whole image looks like, compared with each text embedding.
+
+    It has no weights of an entity, so all it can tell apart is what the embeddings tell apart.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.out = nn.Linear(channels, TEXT, bias=False)
+
+    def forward(self, x: Tensor, entities: EntityTokens) -> Tensor:
+        """Map (N, C, h, w) to logits (N, K): cosine(W GAP(x), t_k) / 0.07."""
+        image = F.normalize(self.out(x.mean((2, 3))), dim=-1)
+        return image @ F.normalize(entities.text, dim=-1).t() / COSINE_TEMPERATURE
 
 
 def pin_entities(

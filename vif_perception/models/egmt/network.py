@@ -14,13 +14,14 @@ encoder are needed. ``docs/models/egmt.md`` says what is published and what is o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor, nn
 
 from vif_perception.errors import InputError
 from vif_perception.models.egmt.decoder import FusionDecoder, MaskHead
 from vif_perception.models.egmt.ecim import ECIM
-from vif_perception.models.egmt.entities import EntityTokens, QueryHead
+from vif_perception.models.egmt.entities import CosineHead, EntityTokens, QueryHead, Rule
 from vif_perception.models.egmt.streams import HEADS, Missing, Stream
 from vif_perception.models.inputs import cameras, check_inputs, unless_alone
 from vif_perception.models.prediction import Prediction
@@ -35,6 +36,8 @@ class EGMTConfig:
         classes: ids in the mask; entities: size of the vocabulary.
         dims: channels at H, H/2, H/4, H/8; multiples of the attention heads 1, 2, 4, 8.
         blocks: Transformer blocks per level and stream; expansion: of their feed-forward part.
+        classifier: ``query``, or as a control ``cosine``; gates: what opens them, ``scores`` of
+            the classifier, or as controls all ``open`` (no classifier) or all ``shut`` (no text).
     """
 
     classes: int = 9
@@ -42,6 +45,8 @@ class EGMTConfig:
     dims: tuple[int, int, int, int] = (32, 64, 128, 256)
     blocks: int = 2
     expansion: int = 1
+    classifier: Literal['query', 'cosine'] = 'query'
+    gates: Rule = 'scores'
 
 
 class EGMT(nn.Module):
@@ -61,8 +66,11 @@ class EGMT(nn.Module):
         self.stream_ir = Stream(1, dims, config.blocks, expansion)
         # With one camera the image is copied, not painted: its skips at H and H/2 do not matter.
         self.missing_vi, self.missing_ir = Missing(dims[2:]), Missing(dims[2:])
-        self.tokens = EntityTokens(config.entities)
-        self.classifier = QueryHead(dims[3], config.entities)
+        self.tokens = EntityTokens(config.entities, config.gates)
+        self.classifier = (
+            QueryHead(dims[3], config.entities) if config.classifier == 'query'
+            else CosineHead(dims[3])
+        )
         self.ecim4 = ECIM(dims[2], HEADS[2], expansion, pool=2)
         self.ecim8 = ECIM(dims[3], HEADS[3], expansion)
         self.decoder = FusionDecoder(dims, expansion)
@@ -92,7 +100,7 @@ class EGMT(nn.Module):
         ir4, ir8 = self.missing_ir(ir, has_ir)
         tokens = self.tokens()
         merged8 = self.ecim8.inter(vi8, ir8)
-        entity_logits = self.classifier(merged8, tokens)
+        entity_logits = self.classifier(merged8, self.tokens)
         heard = self.tokens.with_null(tokens, self.tokens.gates(entity_logits, labels))
         f8, alignment = self.ecim8.guide(merged8, *heard)
         f4, _ = self.ecim4(vi4, ir4, *heard)
@@ -116,7 +124,8 @@ register('egmt', Family(
     'absent cameras',
     outputs='fused luma, class logits at H/4, entity logits of the classifier; in training '
     'regions, entity_keys',
-    config=EGMTConfig, network=EGMT, options=('dims', 'blocks', 'expansion'),
+    config=EGMTConfig, network=EGMT,
+    options=('dims', 'blocks', 'expansion', 'classifier', 'gates'),
     presets={
         's': Preset('full size', 4.02, 59.05),
         'n': Preset('half the channels', 1.44, 19.71, {
