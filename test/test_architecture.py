@@ -27,7 +27,8 @@ ROOMS = {
     'training': GROUND | {'sensing', 'models', 'inference', 'sim', 'metrics'},
     'report': GROUND | {'sync', 'pipeline', 'metrics'},
     'replay': GROUND | {'sensing', 'sync', 'inference', 'pipeline', 'sim', 'report'},
-    'ros': GROUND | {'sensing', 'sync', 'inference', 'pipeline', 'sim', 'report'},
+    # msg: what rosidl generates from our definitions
+    'ros': GROUND | {'sensing', 'sync', 'inference', 'pipeline', 'sim', 'report', 'msg'},
     'cli': GROUND | {'sensing', 'sync', 'models', 'inference', 'pipeline', 'sim', 'metrics',
                      'training', 'report', 'replay'},
 }

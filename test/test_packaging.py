@@ -128,7 +128,7 @@ def entry_points() -> dict[str, str]:
     parser = configparser.ConfigParser(delimiters='=')
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read(ROOT / 'entry_points.txt')
-    return dict(parser['console_scripts'])
+    return {name: target for group in parser.sections() for name, target in parser.items(group)}
 
 
 def test_entry_points_exist() -> None:

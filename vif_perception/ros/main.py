@@ -1,0 +1,127 @@
+"""The executables: starts a node, spins it, and ends the process well whatever happens.
+
+Without ROS this module can be imported, and the executables say what is missing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from vif_perception import __version__
+from vif_perception.errors import InputError
+
+#: ROS packages that the nodes import; apt has them as ros-<distro>-<name with dashes>.
+PACKAGES = (
+    'rclpy', 'builtin_interfaces', 'diagnostic_msgs', 'diagnostic_updater', 'lifecycle_msgs',
+    'message_filters', 'rcl_interfaces', 'sensor_msgs', 'std_msgs', 'std_srvs', 'vision_msgs',
+    'vif_perception.msg',
+)
+#: After a signal nobody waits longer than this for a node: launch would send the next signal.
+PATIENCE_S = 1.5
+
+
+def fusion() -> int:
+    """Run the fusion node; returns the exit code."""
+    return run('fusion', 'FusionNode')
+
+
+def require_ros() -> None:
+    """Check that everything the nodes import is there.
+
+    Raises:
+        InputError: names what is missing.
+    """
+    missing = []
+    for name in PACKAGES:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:  # also a package that is there but made for another Python
+            missing.append(name if error.name == name else f'{name} ({error})')
+    if missing:
+        raise InputError(
+            f'cannot import {", ".join(missing)}', where='ROS 2',
+            accepted=f'a sourced ROS 2 with a Python {sys.version_info[0]}.{sys.version_info[1]}',
+            remedy='source /opt/ros/<distro>/setup.bash and the workspace that this package was '
+            'built in; install what is missing as ros-<distro>-<name>. Without ROS: '
+            '`vif-perception replay`',
+        )
+
+
+def run(
+    module: str, node: str, arguments: Sequence[str] | None = None, *,
+    patience_s: float | None = PATIENCE_S,
+) -> int:
+    """Start a node of this room and spin it until SIGINT, SIGTERM or shutdown.
+
+    Args:
+        module: in this room, such as ``fusion``; imported only now.
+        node: class in it. Called without arguments; has ``stop()``, which ends threads and
+            may block for a while, and ``destroy_node()``. May have an attribute ``exit_code``.
+        arguments: of the command line; None: those of the process.
+        patience_s: after a signal the process ends with 0 when the node has not ended within
+            this time; None: it may take as long as it needs.
+
+    Returns:
+        0 after a signal, also after several; 2 for bad input, said on stderr; else the node's
+        ``exit_code``.
+    """
+    given = list(sys.argv if arguments is None else arguments)
+    if '--version' in given:
+        print(f'vif_perception {__version__}')
+        return 0
+    # Handlers that do not raise: no second Ctrl-C can interrupt the clean-up. rclpy's own ones,
+    # installed by init, come before these and end the spinning.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    try:
+        require_ros()
+        made = getattr(importlib.import_module(f'vif_perception.ros.{module}'), node)
+        return _spin(made, given, patience_s)
+    except InputError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+
+
+def _spin(make: Callable[[], Any], arguments: Sequence[str], patience_s: float | None) -> int:
+    import rclpy
+    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+    rclpy.init(args=list(arguments))
+    done = threading.Event()
+    try:
+        if patience_s is not None:
+            _watch(done, patience_s)
+        node = make()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        with suppress(ExternalShutdownException):
+            executor.spin()
+        node.stop()
+        executor.shutdown()
+        node.destroy_node()
+        return int(getattr(node, 'exit_code', 0))
+    finally:
+        rclpy.try_shutdown()
+        done.set()
+
+
+def _watch(done: threading.Event, patience_s: float) -> None:
+    """End the process when the node does not end in time: it may be deep inside a library."""
+    import rclpy
+
+    def wait() -> None:
+        while rclpy.ok():
+            if done.wait(0.1):
+                return
+        if not done.wait(patience_s):
+            sys.stderr.flush()
+            os._exit(0)
+
+    threading.Thread(target=wait, name='shutdown', daemon=True).start()
