@@ -16,9 +16,11 @@ from typer.testing import CliRunner, Result
 
 from fakes import FakeEngine
 from vif_perception import __version__
-from vif_perception.cli.main import app
+from vif_perception.cli.main import app, main
 from vif_perception.config import describe
 from vif_perception.models.registry import families
+from vif_perception.pipeline import Pipeline
+from vif_perception.types import FramePair, Perception
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ('demo', 'replay', 'sim', 'bench', 'models', 'entities', 'params', 'info')
@@ -153,6 +155,52 @@ def test_sim_writes_a_bag_and_how_to_replay_it(drive: Path, tmp_path: Path) -> N
     result = call('sim', '--out', again, '--frames', 6, *SMALL)
     assert again.read_bytes() == drive.read_bytes()
     assert f'vif-perception replay {again} --config {again.with_suffix(".yaml")}' in result.stdout
+
+
+def test_sim_replaces_nothing_unless_it_is_told_to(tmp_path: Path) -> None:
+    bag, config = tmp_path / 'drive.mcap', tmp_path / 'drive.yaml'
+    for path in (bag, config):
+        path.write_text('mine')
+        said = refused(call('sim', '--out', bag, '--frames', 1, *SMALL))
+        assert f'{path} exists already' in said
+        assert '--force' in said
+        assert path.read_text() == 'mine'
+        path.unlink()
+    bag.write_text('mine')
+    assert call('sim', '--out', bag, '--frames', 1, *SMALL, '--force').exit_code == 0
+    assert bag.stat().st_size > 1000
+
+
+@pytest.mark.parametrize('command', [['replay', 'x.mcap'], ['demo'], ['sim']])
+def test_an_empty_name_is_not_the_current_folder(command: list[str]) -> None:
+    result = call(*command, '--out', '')
+    assert result.exit_code == 2
+    assert 'is empty' in result.stderr
+
+
+@pytest.mark.usefixtures('engine')
+def test_a_defect_is_not_a_failed_gate_and_keeps_what_was_done(
+    drive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    working = Pipeline.process
+
+    def breaks(self: Pipeline, pair: FramePair) -> Perception | None:
+        if self.health(0).processed == 3:
+            raise ZeroDivisionError('our mistake')
+        return working(self, pair)
+
+    monkeypatch.setattr(Pipeline, 'process', breaks)
+    words = ['vif-perception', 'replay', str(drive), '--out', str(tmp_path / 'out')]
+    monkeypatch.setattr(sys, 'argv', words)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 70
+    said = capsys.readouterr().err
+    for words in ('Traceback', 'ZeroDivisionError', 'defect', f'is in {tmp_path / "out"}'):
+        assert words in said
+    report = report_of(tmp_path / 'out')
+    assert (report['status'], report['error']) == ('failed', 'ZeroDivisionError: our mistake')
+    assert sum(report['modes'].values()) == 3
 
 
 @pytest.mark.usefixtures('engine')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 AsJson = Annotated[bool, typer.Option('--json', help='Print JSON instead of a table.')]
+
+
+def named_path(text: str | Path) -> Path:
+    """Return the path that an option names; '' would silently be the current folder."""
+    if not str(text):
+        raise typer.BadParameter("is empty; accepted: a path, '.' for the current folder")
+    return Path(text)
 
 
 def table(*columns: str) -> Table:

@@ -18,9 +18,11 @@ FAULTS = ((0.35, 0.08, 'freeze:thermal'), (0.7, 0.1, 'blank:rgb'))
 
 
 def demo(
-    out: Annotated[Path, typer.Option('--out', '-o', metavar='DIR', help='Where it goes.')] = Path(
-        'demo'
-    ),
+    out: Annotated[
+        Path, typer.Option(
+            '--out', '-o', metavar='DIR', help='Where it goes.', parser=console.named_path
+        ),
+    ] = Path('demo'),
     seconds: Annotated[
         float, typer.Option(min=0.1, max=86_400, help='Length of the drive.')
     ] = 6.0,

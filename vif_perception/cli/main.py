@@ -1,11 +1,14 @@
 """The ``vif-perception`` command. It only translates; the work is done in the rooms below.
 
-Exit codes: 0 ok, 1 a gate failed, 2 bad usage or input, 130 interrupted. Only what ``--help``
-needs is imported here; each command imports its room when it runs.
+Exit codes: 0 ok, 1 a gate failed, 2 bad usage or input, 70 a defect of this program, 130
+interrupted. Only what ``--help`` needs is imported here; each command imports its room when it
+runs.
 """
 
 from __future__ import annotations
 
+import sys
+import traceback
 from typing import Annotated, Any
 
 import typer
@@ -27,6 +30,9 @@ class _Commands(TyperGroup):
         except InputError as error:
             console.complain(f'error: {error}')
             raise typer.Exit(2) from None
+#: EX_SOFTWARE of sysexits.h; never 1, which says that a gate failed.
+EXIT_DEFECT = 70
+
         except KeyboardInterrupt:
             console.complain('interrupted')
             raise typer.Exit(130) from None
@@ -36,7 +42,8 @@ app = typer.Typer(
     name='vif-perception',
     cls=_Commands,
     help='Thermal + RGB perception: fused image, semantic mask, confidence and scene entities.',
-    epilog='Exit codes: 0 ok, 1 a gate failed, 2 bad usage or input, 130 interrupted.',
+    epilog='Exit codes: 0 ok, 1 a gate failed, 2 bad usage or input, 70 a defect of this program, '
+    '130 interrupted.',
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -69,4 +76,9 @@ def _options(
 
 def main() -> None:
     """Run the command line; ends the process with the exit code."""
-    app()
+    try:
+        app()
+    except Exception:  # what bad input causes was caught above
+        traceback.print_exc()
+        console.complain('This is a defect of vif-perception; please report the lines above.')
+        sys.exit(EXIT_DEFECT)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vif_perception.cli import console
+from vif_perception.errors import InputError
 
 if TYPE_CHECKING:
     from vif_perception.replay.options import ReplayOptions
@@ -28,13 +29,16 @@ def replay(
     bags: Annotated[
         list[Path],
         typer.Argument(
-            metavar='BAG...', show_default=False,
+            metavar='BAG', show_default=False,
             help='ROS 1 bag, rosbag2 folder, .mcap or .db3 file, or a folder of images; several '
             'are played one after the other.',
         ),
     ],
     out: Annotated[
-        Path, typer.Option('--out', '-o', metavar='DIR', help='Folder for the results.')
+        Path, typer.Option(
+            '--out', '-o', metavar='DIR', help='Folder for the results.',
+            parser=console.named_path,
+        ),
     ] = Path('replay'),
     thermal: Annotated[
         str | None,
@@ -55,13 +59,17 @@ def replay(
     limit: Annotated[
         int | None,
         typer.Option(
+            metavar='N', show_default='all',
             help='Stop after this many results; the rest, damaged or not, is not read.',
-            show_default='all',
         ),
     ] = None,
-    start: Annotated[float, typer.Option(help='Leave out the first seconds.')] = 0.0,
+    start: Annotated[
+        float, typer.Option(metavar='SECONDS', help='Leave out the first seconds.')
+    ] = 0.0,
     rate: Annotated[
-        float, typer.Option(help='0: as fast as possible, 1: as recorded, 2: twice as fast.')
+        float, typer.Option(
+            metavar='X', help='0: as fast as possible, 1: as recorded, 2: twice as fast.'
+        ),
     ] = 0.0,
     inject: Annotated[
         list[str] | None,
@@ -74,10 +82,15 @@ def replay(
     config: ConfigFile = None,
     gate: Annotated[
         Path | None,
-        typer.Option(metavar='FILE', help='YAML of thresholds; exit code 1 when one is missed.'),
+        typer.Option(
+            metavar='FILE',
+            help='YAML of thresholds (docs/gates.md); exit code 1 when one is missed.',
+        ),
     ] = None,
     fusion_frames: Annotated[
-        int, typer.Option(help='Results that the fusion metrics are computed on; 0: none.')
+        int, typer.Option(
+            metavar='N', help='Results that the fusion metrics are computed on; 0: none.'
+        ),
     ] = 8,
 ) -> None:
     """Run a recording through the pipeline: result bag, frames.jsonl, report.json and .html.
@@ -109,6 +122,11 @@ def run(options: ReplayOptions) -> None:
     except KeyboardInterrupt:
         console.complain(f'interrupted; what was processed is in {options.out}')
         raise typer.Exit(130) from None
+    except InputError:
+        raise
+    except Exception:
+        console.complain(f'what was processed is in {options.out}')
+        raise
     _show(result.report)
     if result.report['error']:
         console.complain(f'error: {result.report["error"]}')

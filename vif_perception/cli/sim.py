@@ -25,8 +25,14 @@ class TimeOfDay(str, Enum):
 
 def sim(
     out: Annotated[
-        Path, typer.Option('--out', '-o', help='Bag to write; its configuration goes beside it.')
+        Path, typer.Option(
+            '--out', '-o', metavar='FILE', parser=console.named_path,
+            help='Bag to write, .mcap; its configuration goes beside it.',
+        ),
     ] = Path('drive.mcap'),
+    force: Annotated[
+        bool, typer.Option('--force', '-f', help='Replace files that are there already.')
+    ] = False,
     seconds: Annotated[
         float | None, typer.Option(
             min=0.01, max=86_400, help='Length of the drive.', show_default='10'
@@ -59,10 +65,11 @@ def sim(
     ] = False,
 ) -> None:
     """Simulate a drive with both cameras and record it as a bag, with ground truth."""
-    from vif_perception.replay.simulated import record_drive
+    from vif_perception.replay.simulated import check_free, record_drive
 
     if seconds is not None and frames is not None:
         raise InputError('--seconds and --frames are both given', accepted='one of them')
+    check_free(out, force=force)
     rig = make_rig(
         seed=seed, size=size, thermal_size=thermal_size, rate=rate, time_of_day=time_of_day,
         faults=fault or (),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Sequence
@@ -24,8 +23,6 @@ from vif_perception.report import EngineTap, Progress, ReportFolder, ReportWrite
 from vif_perception.report.gates import Gate, check_classes, load_gates
 
 RESULT_BAG = 'result.mcap'
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,7 @@ def replay(
     Raises:
         InputError: bad input found before anything was processed; report.json says so, too, as
             soon as there is a folder.
+        Exception, KeyboardInterrupt: a defect, or the user; what was processed is in the folder.
     """
     options.check()
     gates = load_gates(options.gate) if options.gate else []
@@ -106,38 +104,35 @@ def _run(
     )
     player = Player(source, topics, pipeline, tap, outputs, truth, injector, options, progress)
     started = time.perf_counter()
-    error, interrupted = _play(player, outputs)
+    error, stop = _play(player, outputs)
     report = writer.finish(
         pipeline.health(player.now_ns), elapsed_s=time.perf_counter() - started,
         frames=player.frames, notes=player.notes, gates=gates, error=error,
-        score_fusion=not interrupted,  # who wants to stop does not wait for them
+        score_fusion=stop is None,  # who wants to stop does not wait for them
         progress=progress,
     )
-    if interrupted:
-        raise KeyboardInterrupt
+    if stop is not None:
+        raise stop
     return report
 
 
-def _play(player: Player, outputs: Outputs) -> tuple[str, bool]:
-    """Return (why it ended early or '', whether the user did it)."""
-    error, interrupted = '', False
+def _play(player: Player, outputs: Outputs) -> tuple[str, BaseException | None]:
+    """Return why it ended early or '', and what is raised when the report is written."""
+    error: str = ''
+    stop: BaseException | None = None
     try:
         player.play()
     except InputError as problem:
         error = str(problem)
-    except KeyboardInterrupt:
-        error, interrupted = 'interrupted', True
-    except Exception as problem:  # an engine may raise anything; what is done must be kept
-        _log.exception('replay stopped')
-        error = (
-            f'stopped after {outputs.count} outputs by {type(problem).__name__}: '
-            f'{problem}'
-        )
+    except KeyboardInterrupt as interrupt:
+        error, stop = 'interrupted', interrupt
+    except Exception as defect:
+        error, stop = f'{type(defect).__name__}: {defect}', defect
     try:
         outputs.close()
     except InputError as problem:
         error = error or str(problem)
-    return error, interrupted
+    return error, stop
 
 
 def _keep_recordings(bags: Sequence[Path], folder: ReportFolder) -> None:

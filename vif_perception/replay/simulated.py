@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,26 @@ from vif_perception.types import Camera, Frame
 
 TRUTH = '/ground_truth/mask'
 JPEG_QUALITY = 92
+
+
+def check_free(out: Path, *, force: bool = False) -> None:
+    """Refuse a place that a simulated drive cannot or must not be written to.
+
+    Args:
+        out: as in ``record_drive``.
+        force: whether files that are there may be replaced.
+
+    Raises:
+        InputError: another suffix than ``.mcap``, or a file is there.
+    """
+    if out.suffix != '.mcap':
+        raise InputError(f'{out.name!r} has no .mcap suffix', where='--out', accepted='NAME.mcap')
+    for path in (out, out.with_suffix('.yaml')):
+        if os.path.lexists(path) and not force:
+            raise InputError(
+                f'{path} exists already', where='--out', accepted='a name that is free',
+                remedy='choose another name, or replace it with --force',
+            )
 
 
 def record_drive(
@@ -47,8 +68,7 @@ def record_drive(
     Raises:
         InputError: ``out`` has another suffix or cannot be written.
     """
-    if out.suffix != '.mcap':
-        raise InputError(f'{out.name!r} has no .mcap suffix', where='--out', accepted='NAME.mcap')
+    check_free(out, force=True)
     config = out.with_suffix('.yaml')
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
