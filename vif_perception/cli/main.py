@@ -19,6 +19,9 @@ from vif_perception import __version__
 from vif_perception.cli import bench, console, demo, entities, models, params, replay, sim, system
 from vif_perception.errors import InputError
 
+#: EX_SOFTWARE of sysexits.h; never 1, which says that a gate failed.
+EXIT_DEFECT = 70
+
 
 class _Commands(TyperGroup):
     """Turns bad input into one line on stderr; what else is raised is a defect of ours."""
@@ -30,9 +33,6 @@ class _Commands(TyperGroup):
         except InputError as error:
             console.complain(f'error: {error}')
             raise typer.Exit(2) from None
-#: EX_SOFTWARE of sysexits.h; never 1, which says that a gate failed.
-EXIT_DEFECT = 70
-
         except KeyboardInterrupt:
             console.complain('interrupted')
             raise typer.Exit(130) from None
