@@ -16,7 +16,18 @@ from typer.core import TyperGroup
 from typing_extensions import override
 
 from vif_perception import __version__
-from vif_perception.cli import bench, console, demo, entities, models, params, replay, sim, system
+from vif_perception.cli import (
+    bench,
+    console,
+    demo,
+    entities,
+    export,
+    models,
+    params,
+    replay,
+    sim,
+    system,
+)
 from vif_perception.errors import InputError
 
 #: EX_SOFTWARE of sysexits.h; never 1, which says that a gate failed.
@@ -50,8 +61,8 @@ app = typer.Typer(
     context_settings={'help_option_names': ['-h', '--help']},
 )
 for _command in (
-    demo.demo, replay.replay, sim.sim, bench.bench, models.models, entities.entities,
-    params.params, system.info,
+    demo.demo, replay.replay, sim.sim, bench.bench, models.models, export.export,
+    entities.entities, params.params, system.info,
 ):
     app.command(_command.__name__)(_command)
 

@@ -18,6 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor, isfinite, nn
 
 from vif_perception.errors import InputError
+from vif_perception.labels import MFNET
 from vif_perception.models.registry import build, options_of
 from vif_perception.types import LabelSet
 
@@ -77,6 +78,20 @@ def load_network(path: Path) -> tuple[nn.Module, Card]:
     _check_numbers(tensors, network.state_dict(), str(path))
     network.load_state_dict(tensors)
     return network.eval(), card
+
+
+def untrained(network: str, preset: str) -> tuple[nn.Module, Card]:
+    """Fresh weights for the classes of MFNet, with a card that says so.
+
+    Raises:
+        InputError: there is no such network, or a package it needs is not installed.
+    """
+    made = build(network, preset, classes=len(MFNET), entities=len(MFNET) - 1).eval()
+    return made, Card.model_validate({
+        'schema': 1, 'name': 'untrained', 'network': network, 'preset': preset,
+        'options': options_of(network, made), 'classes': MFNET.names, 'colors': MFNET.colors,
+        'entities': MFNET.names[1:], 'sha256': '0' * 64, 'protocol': 'untrained',
+    })
 
 
 def build_from(card: Card, where: str) -> nn.Module:

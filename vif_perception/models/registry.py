@@ -99,7 +99,12 @@ def families() -> Mapping[str, Family]:
     """All families by name."""
     for module in MODULES:
         importlib.import_module(f'vif_perception.models.{module}')
-    return MappingProxyType(_FAMILIES)
+    return dict(sorted(_FAMILIES.items(), key=_place))
+
+
+def _place(item: tuple[str, Family]) -> int:
+    """Order of the modules, whichever was imported first."""
+    return MODULES.index(item[1].config.__module__.split('.')[2])
 
 
 def find(name: str, preset: str | None) -> Family:
