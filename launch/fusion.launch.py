@@ -24,8 +24,6 @@ from vif_perception.ros.arguments import Argument
 ARGUMENTS = (
     *arguments.COMMON,
     *arguments.CAMERAS,
-    Argument('compressed', 'false', 'read <image>/compressed (JPEG, 16-bit PNG) in place of '
-             '<image>', arguments.BOOL),
     Argument('reference', '', 'camera whose stamp, frame and size the outputs carry; empty: as '
              'in params_file', ('', 'rgb', 'thermal')),
     Argument('weights', '', 'model.weights: a .safetensors file; empty: as in params_file'),

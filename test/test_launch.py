@@ -150,6 +150,23 @@ def test_autostart_configures_and_activates_and_can_be_left_to_a_manager() -> No
     )
 
 
+def test_compressed_images_and_reliability_are_parameters_of_both_nodes() -> None:
+    given = {
+        'compressed': 'true', 'reliability': 'reliable', 'namespace': 'left',
+        'thermal_image': '/boson/image',
+    }
+    expected = {
+        'use_sim_time': False, 'input.rgb_transport': 'compressed',
+        'input.thermal_transport': 'compressed',
+        'qos_overrides./left/rgb/image_raw/compressed.subscription.reliability': 'reliable',
+        'qos_overrides./boson/image/compressed.subscription.reliability': 'reliable',
+    }
+    fusion = overrides(nodes(LaunchFile('fusion').run(**given))['fusion'])
+    assert fusion == expected
+    evaluate = overrides(nodes(LaunchFile('evaluate').run(**given))['evaluate'])
+    assert {name: evaluate[name] for name in expected} == expected
+
+
 def test_respawn() -> None:
     node = nodes(LaunchFile('fusion').run(respawn='true'))['fusion']
     assert node.respawn is True

@@ -208,7 +208,7 @@ def test_presets_that_are_not_there_are_refused(name: str) -> None:
 
 
 def test_messages_and_weights_that_are_not_there_are_refused() -> None:
-    with pytest.raises(InputError, match=r'EntityScores, FusionStatus'):
+    with pytest.raises(InputError, match=r'EntityScores, EvaluationScores, FusionStatus'):
         resources.message_definition('Nothing')
     with pytest.raises(InputError, match='absent'):
         resources.weights_file('absent')

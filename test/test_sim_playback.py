@@ -113,7 +113,7 @@ def test_faults_happen_in_live_time() -> None:
 def test_exposures_come_back_from_a_stream_as_they_were_rendered() -> None:
     rig = Rig(3, size=SIZE, thermal_size=(200, 150), time_of_day='night')
     stream = io.BytesIO()
-    write_exposures(rig, 2, stream)
+    assert list(write_exposures(rig, 2, stream)) == [1, 2]
     read = list(read_exposures(io.BytesIO(stream.getvalue()), SIZE, (200, 150)))
     for found, sample in zip(read, rig.samples(2), strict=True):
         assert np.array_equal(found.rgb, sample.rgb.data)

@@ -16,7 +16,7 @@ VISION_MSGS = {
         'std_msgs/Header header\nvision_msgs/VisionClass[] class_map\nfloat32 threshold\n'
     ),
 }
-OWN_MESSAGES = ('EntityScores', 'FusionStatus')
+OWN_MESSAGES = ('EntityScores', 'EvaluationScores', 'FusionStatus')
 
 
 @lru_cache(maxsize=1)
@@ -34,4 +34,7 @@ def ros2_types() -> Typestore:
 @lru_cache(maxsize=1)
 def ros1_types() -> Typestore:
     """Return the ROS 1 (Noetic) types that we read."""
-    return get_typestore(Stores.ROS1_NOETIC)
+    store = get_typestore(Stores.ROS1_NOETIC)
+    transforms = 'geometry_msgs/TransformStamped[] transforms'
+    store.register(get_types_from_msg(transforms, 'tf2_msgs/msg/TFMessage'))
+    return store

@@ -55,6 +55,11 @@ CAMERAS = (
     Argument('rgb_camera_info', '', 'topic of its CameraInfo; empty: camera_info beside '
              'rgb_image'),
     Argument('thermal_camera_info', '', 'the same for the thermal camera'),
+    Argument('compressed', 'false', 'read <image>/compressed (JPEG, 16-bit PNG) in place of '
+             '<image>; false: as in params_file', BOOL),
+    Argument('reliability', '', 'of the subscriptions to images; reliable loses none but needs '
+             'drivers that offer it; empty: best_effort, with sim:=true reliable',
+             ('', 'best_effort', 'reliable')),
 )
 EVALUATION = (
     Argument('out', 'evaluation', 'folder for report.json, report.html and frames.jsonl'),
@@ -139,6 +144,21 @@ def typed(parameters: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def input_parameters(given: Given) -> dict[str, Any]:
+    """Return the parameters that fusion and evaluate have in common."""
+    found: dict[str, Any] = {'use_sim_time': true(given['use_sim_time'])}
+    packed = true(given['compressed'])
+    reliability = given['reliability'] or 'reliable' * true(given.get('sim', 'false'))
+    for camera in ('rgb', 'thermal'):
+        if packed:
+            found[f'input.{camera}_transport'] = 'compressed'
+        if reliability:
+            topic = given[f'{camera}_image'] + '/compressed' * packed
+            name = f'{_resolved(topic, given["namespace"])}.subscription.reliability'
+            found[f'qos_overrides.{name}'] = reliability
+    return found
+
+
 def fusion_parameters(given: Given) -> dict[str, Any]:
     """Return what beats the parameter files: the arguments that are not empty."""
     names = {
@@ -146,17 +166,15 @@ def fusion_parameters(given: Given) -> dict[str, Any]:
         'device': 'inference.device', 'precision': 'inference.precision',
         'thermal_profile': 'thermal.profile',
     }
-    return {
-        'use_sim_time': true(given['use_sim_time']),
-        **{parameter: given[name] for name, parameter in names.items() if given[name]},
+    return input_parameters(given) | {
+        parameter: given[name] for name, parameter in names.items() if given[name]
     }
 
 
 def evaluate_parameters(given: Given) -> dict[str, Any]:
     """Return what beats the parameter files of the evaluate node."""
     gate = given['gate'] and str(Path(given['gate']).expanduser().absolute())
-    return {
-        'use_sim_time': true(given['use_sim_time']),
+    return input_parameters(given) | {
         'out': str(Path(given['out']).expanduser().absolute()), 'gate': gate,
     }
 
@@ -207,6 +225,14 @@ def check_sim(given: Given) -> None:
             'the simulated rig stamps with the system clock and publishes no /clock',
             where='use_sim_time:=true', remedy='leave it out together with sim:=true',
         )
+
+
+def _resolved(topic: str, namespace: str) -> str:
+    """Return the full name of a topic in a namespace, as ROS resolves it."""
+    if topic.startswith('/'):
+        return topic
+    parts = [part for part in (namespace.strip('/'), topic) if part]
+    return '/' + '/'.join(parts)
 
 
 def _parameter_file(name: str) -> Path:

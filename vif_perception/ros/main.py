@@ -32,6 +32,16 @@ def fusion() -> int:
     return run('fusion', 'FusionNode')
 
 
+def sim() -> int:
+    """Run the simulated cameras; returns the exit code."""
+    return run('sim', 'SimNode')
+
+
+def evaluate() -> int:
+    """Run the evaluate node, which writes its report at the end; returns the exit code."""
+    return run('evaluate', 'EvaluateNode', patience_s=None)
+
+
 def require_ros() -> None:
     """Check that everything the nodes import is there.
 

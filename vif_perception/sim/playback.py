@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vif_perception.sim.faults import Fault, FaultInjector
-from vif_perception.sim.stream import Exposure
+from vif_perception.sim.stream import ENOUGH, Exposure
 from vif_perception.types import Frame
 
 Source = Literal['rgb', 'thermal', 'truth']
@@ -49,7 +49,7 @@ class Playback:
     @property
     def ready(self) -> bool:
         """Whether it can be played: a single picture would look like a frozen camera."""
-        return len(self._exposures) >= 2
+        return len(self._exposures) >= ENOUGH
 
     def expose(self, now_ns: int, stamp_ns: int) -> None:
         """Play the next exposure.

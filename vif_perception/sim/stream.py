@@ -14,13 +14,15 @@ import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
 from vif_perception.sim.rig import Rig
 
 _TIMES = struct.Struct('<qqq')
+#: Exposures that playing can begin with.
+ENOUGH = 2
 Size = tuple[int, int]
 
 
@@ -42,8 +44,8 @@ class Exposure:
     thermal_delay_ns: int
 
 
-def write_exposures(rig: Rig, count: int, stream: BinaryIO) -> None:
-    """Render the first ``count`` samples of a rig that has no faults."""
+def write_exposures(rig: Rig, count: int, stream: IO[bytes]) -> Iterator[int]:
+    """Render the first ``count`` samples of a rig without faults; yield how many are written."""
     for sample in rig.samples(count):
         assert sample.rgb is not None
         assert sample.thermal is not None
@@ -55,9 +57,10 @@ def write_exposures(rig: Rig, count: int, stream: BinaryIO) -> None:
         for image in (sample.rgb.data, sample.thermal.data, sample.mask):
             stream.write(np.ascontiguousarray(image).data)
         stream.flush()
+        yield sample.index + 1
 
 
-def read_exposures(stream: BinaryIO, size: Size, thermal_size: Size) -> Iterator[Exposure]:
+def read_exposures(stream: IO[bytes], size: Size, thermal_size: Size) -> Iterator[Exposure]:
     """Yield what ``write_exposures`` wrote, up to the last one that is complete.
 
     Args:
@@ -84,15 +87,16 @@ def read_exposures(stream: BinaryIO, size: Size, thermal_size: Size) -> Iterator
 def main() -> int:
     """Render as told by the JSON object in the first argument: ``count`` and options of ``Rig``.
 
-    The process gives way to others, ignores Ctrl-C (who started it ends it) and ends quietly
-    when nobody reads any more.
+    The process gives way to others as soon as the playing can begin, ignores Ctrl-C (who started
+    it ends it) and ends quietly when nobody reads any more.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(10)
     options = json.loads(sys.argv[1])
     count = options.pop('count')
     try:
-        write_exposures(Rig(**options), count, sys.stdout.buffer)
+        for done in write_exposures(Rig(**options), count, sys.stdout.buffer):
+            if done == ENOUGH:
+                os.nice(10)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
     return 0
