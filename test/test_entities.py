@@ -515,15 +515,27 @@ def test_the_command_writes_controls_in_the_same_format(tmp_path, monkeypatch, c
         assert Path('real', name).read_bytes() == Path(control, name).read_bytes()
 
 
-@pytest.mark.parametrize('words', [
-    ['absent.jsonl'], ['captions.jsonl', '--set', '../x'], ['captions.jsonl'], ['empty'],
-    ['captions.jsonl', '--control', 'inverted'],
-    ['captions.jsonl', '--least-images', '1', '--votes', '1', '--control', 'shuffled'],
+@pytest.mark.parametrize('words, said', [
+    ('absent.jsonl', 'absent.jsonl: cannot be read'),
+    ('captions.jsonl --set ../x', '--set: '),
+    ('captions.jsonl', 'no entity is in 20 to'),
+    ('empty', 'empty: holds no masks'),
+    ('notes', 'a.png: cannot be read'),
+    ('no_id.jsonl', 'no_id.jsonl:2: id is None'),
+    ('latin.jsonl', 'latin.jsonl: is not UTF-8'),
+    ('none.jsonl', 'none.jsonl:1: captions is []'),
+    ('captions.jsonl --control inverted', "'inverted'"),
 ])
-def test_the_command_refuses(tmp_path, monkeypatch, words):
+def test_the_command_refuses(tmp_path, monkeypatch, words, said):
     monkeypatch.chdir(tmp_path)
-    Path('empty').mkdir()
+    for name in ('empty', 'notes'):
+        Path(name).mkdir()
+    Path('notes/a.png').write_text('no image')
     write_captions(Path('captions.jsonl'), [('a', ['a car'])])
-    done = CliRunner().invoke(app, ['entities', *words])
+    write_captions(Path('none.jsonl'), [('a', [])])
+    Path('no_id.jsonl').write_text('{"id": "a", "captions": ["a car"]}\n{"captions": ["a car"]}')
+    Path('latin.jsonl').write_bytes('{"id": "a", "captions": ["Männer"]}'.encode('latin-1'))
+    done = CliRunner().invoke(app, ['entities', *words.split()])
     assert done.exit_code == 2
+    assert said in done.output
     assert not Path('entities').exists()

@@ -96,6 +96,8 @@ def _from_masks(folder: Path) -> Annotations:
     from vif_perception.training.entities.from_labels import annotate_labels, entities_in_mask
 
     found: dict[str, list[str]] = {}
+    if not any(folder.glob('*.png')):
+        raise InputError('holds no masks', where=str(folder), accepted='PNG images of class ids')
     for path in sorted(folder.glob('*.png')):
         try:
             with Image.open(path) as image:
