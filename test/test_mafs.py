@@ -14,7 +14,7 @@ from vif_perception.errors import InputError
 from vif_perception.inference.torch_engine import TorchEngine
 from vif_perception.inference.weights import Card, load_network, save_network
 from vif_perception.labels import MFNET
-from vif_perception.models.attention import MDTA, LeFF
+from vif_perception.models.attention import MDTA
 from vif_perception.models.blocks import fold_batchnorm
 from vif_perception.models.cost import cost
 from vif_perception.models.mafs import (
@@ -23,8 +23,6 @@ from vif_perception.models.mafs import (
     decoder,
     fusion,
     invertible,
-    pyramid,
-    transformer,
 )
 from vif_perception.models.mafs.teacher import Teacher, fused_color
 from vif_perception.models.prediction import entity_evidence
@@ -33,27 +31,6 @@ from vif_perception.types import Calibration
 
 SIZE = (32, 64)
 PUBLISHED_R152 = 129.19e6
-
-#: name -> (make, shapes of the inputs, shapes of the outputs); odd sizes where a block allows.
-BLOCKS = {
-    'FReLU': (lambda: attention.FReLU(6), [(6, 7, 9)], [(6, 7, 9)]),
-    'SFE': (lambda: attention.SFE(1, 6, 10), [(1, 9, 14)], [(6, 9, 14), (10, 5, 7)]),
-    'DEM': (lambda: attention.DEM(16), [(16, 5, 7)] * 2, [(16, 5, 7)] * 2),
-    'AFM': (lambda: fusion.AFM(6, 16), [(6, 7, 9)] * 2, [(16, 7, 9)]),
-    'CAM': (lambda: fusion.CAM(6, 8), [(6, 5, 7)] * 2, [(8, 5, 7)]),
-    'PHF': (lambda: fusion.PHF(8, 6), [(8, 9, 7), (6, 3, 2)], [(8, 9, 7)]),
-    'DSRM': (lambda: fusion.DSRM(4), [(4, 7, 5)], [(4, 7, 5)]),
-    'HINBlock': (lambda: invertible.HINBlock(6), [(6, 7, 5)], [(6, 7, 5)]),
-    'InvertibleBlock': (lambda: invertible.InvertibleBlock(8), [(8, 7, 5)], [(8, 7, 5)]),
-    'FusionDecoder': (lambda: invertible.FusionDecoder(8), [(8, 7, 5)], [(1, 7, 5)]),
-    'ARM': (lambda: pyramid.ARM(8), [(8, 6, 10), *[(8, 3, 5)] * 2], [(8, 6, 10)] * 2),
-    'ASPP': (lambda: pyramid.ASPP(8), [(8, 5, 7)], [(8, 5, 7)]),
-    'ARM2': (lambda: pyramid.WideConv(9, 6, (1, 2, 4, 8)), [(9, 5, 7)], [(6, 5, 7)]),
-    'MDTA': (lambda: MDTA(8, 2), [(8, 5, 7)], [(8, 5, 7)]),
-    'LeFF': (lambda: LeFF(6, 4), [(6, 5, 7)], [(6, 5, 7)]),
-    'UpEmbed': (lambda: transformer.UpEmbed(6), [(6, 5, 7)], [(6, 10, 14)]),
-    'SegHead': (lambda: decoder.SegHead(16, 5), [(16, 5, 7)], [(5, 5, 7)]),
-}
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -80,40 +57,6 @@ def trained(module: torch.nn.Module) -> torch.nn.Module:
             if value.is_floating_point() and value.ndim < 2:
                 value.mul_(1 + 0.2 * torch.rand(value.shape, generator=generator)).add_(0.05)
     return module
-
-
-@pytest.mark.parametrize('name', BLOCKS)
-@pytest.mark.parametrize('count', [1, 2])
-def test_block_has_its_shape_repeats_itself_and_learns(name, count):
-    make, shapes, wanted = BLOCKS[name]
-    torch.manual_seed(0)
-    block = trained(make())
-    given = [noise(count, *shape, seed=i).requires_grad_() for i, shape in enumerate(shapes)]
-    twin = copy.deepcopy(block)
-    outputs, again = as_tuple(block(*given)), as_tuple(twin(*given))
-    assert [tuple(output.shape) for output in outputs] == [(count, *shape) for shape in wanted]
-    assert all(torch.equal(one, two) for one, two in zip(outputs, again, strict=True))
-    sum((output * noise(*output.shape, seed=9)).sum() for output in outputs).backward()
-    learning = dict(block.named_parameters()) | dict(enumerate(given))
-    assert [key for key, p in learning.items() if p.grad is None or not p.grad.any()] == []
-    assert all(p.grad.isfinite().all() for p in learning.values())
-
-
-@pytest.mark.parametrize('name', BLOCKS)
-def test_block_looks_at_each_image_of_a_batch_alone(name):
-    make, shapes, _ = BLOCKS[name]
-    torch.manual_seed(0)
-    block = trained(make()).eval()
-    given = [noise(2, *shape, seed=i) for i, shape in enumerate(shapes)]
-    with torch.no_grad():
-        together = as_tuple(block(*given))
-        alone = as_tuple(block(*[image[1:] for image in given]))
-    for one, two in zip(together, alone, strict=True):
-        torch.testing.assert_close(one[1:], two, atol=1e-5, rtol=1e-4)
-
-
-def as_tuple(outputs):
-    return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
 def test_dem_gate_is_the_diagonal_of_the_outer_product():
