@@ -23,7 +23,7 @@ from vif_perception.types import Camera, CameraModel, Frame, FramePair, LabelSet
 
 #: What makes a result; the truth may come, too.
 PARTS = ('mask', 'confidence', 'fused', 'entities')
-#: So long a mask waits for the rest of it.
+#: So long a mask waits for the rest of it, and for its truth.
 PATIENCE_NS = 1_000_000_000
 #: Stamps remembered: of pairs without result, of parts without mask.
 REMEMBERED = 64
@@ -190,7 +190,7 @@ class Scoring:
             self._unanswered += 1
 
     def _missing(self, stamp_ns: int, pending: _Pending) -> bool:
-        wanted = (*PARTS, 'truth') if self._truths and not self._error else PARTS
+        wanted = PARTS if self._error else (*PARTS, 'truth')
         return stamp_ns not in self._pairs or any(name not in pending.parts for name in wanted)
 
     def _score(self, stamp_ns: int, pending: _Pending, writer: ReportWriter) -> Scores | None:
