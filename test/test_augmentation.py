@@ -6,10 +6,13 @@ import needs
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pydantic import ValidationError
+from test_datasets import write_folders
 
 from vif_perception.config import ThermalConfig
 from vif_perception.errors import InputError
+from vif_perception.training import show_batch
 from vif_perception.training.augmentation import Augmentation, AugmentationConfig
 from vif_perception.training.augmentation.config import (
     BlurStep,
@@ -26,7 +29,7 @@ from vif_perception.training.augmentation.config import (
 from vif_perception.training.augmentation.scene import Scene, make_scene
 from vif_perception.training.datasets import Boxes, Sample
 
-STILL = CropStep(width=64, height=64, scale=(1, 1), turn=0, aim=0)
+TILE = show_batch._tile
 
 
 @pytest.fixture
@@ -231,6 +234,30 @@ def test_a_camera_is_dropped_but_never_both_and_never_the_only_one():
         assert (packed['thermal'].max() > 0) == bool(packed['present'][1])
     alone = [run(square(rgb=None), seed, **step).has_thermal for seed in range(50)]
     assert all(alone)
+    dark = [run(square(), seed, darkness=DarknessStep(chance=1), **step) for seed in range(50)]
+    assert all(scene.has_thermal for scene in dark), 'nothing could be learnt from black and black'
+
+
+@with_torchvision
+def test_a_batch_is_drawn_with_every_step_and_its_title(tmp_path, capsys, monkeypatch):
+    write_folders(tmp_path, ['a', 'b'], thermal='ir', rgb='vi', mask='label')
+    tiles = []
+    monkeypatch.setattr(show_batch, '_tile', lambda *given: tiles.append(given) or TILE(*given))
+    out = tmp_path / 'batch.png'
+    show_batch.main([str(out), '--root', str(tmp_path), '--split', 'all', '--labels', 'mfnet'])
+    assert str(out) in capsys.readouterr().out
+    with Image.open(out) as picture:
+        assert picture.size == (3 * (3 * 320 + 8), 6 * (256 + 16 + 8))
+    titles = [title.partition(' ')[0].rstrip(':') for title, _, _ in tiles]
+    assert titles == [*AugmentationConfig().steps(), *['step'] * 6]
+    plain = tiles[0][1]
+    changed = [
+        any(not torch.equal(packed[name], plain[name]) for name in plain)
+        for title, packed, _ in tiles[1:10] if not title.startswith('dropout')
+    ]
+    assert all(changed)
+    with pytest.raises(InputError, match='cannot be written'):
+        show_batch.save(Image.new('RGB', (2, 2)), tmp_path / 'absent' / 'x.png')
 
 
 @pytest.mark.parametrize('wrong', [

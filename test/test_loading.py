@@ -147,12 +147,25 @@ def test_the_cache_sees_changed_images_and_survives_damage(tmp_path):
     dataset, cache = folder(tmp_path / 'data', count=1), Cache(tmp_path / 'cache')
     cache.read(dataset, 0)
     for file in (tmp_path / 'cache').glob('*.npy'):
-        file.write_bytes(b'half')
-    np.testing.assert_array_equal(cache.read(dataset, 0).thermal, dataset[0].thermal)
+        for damage in (b'', b'half', file.read_bytes()[:-5]):
+            file.write_bytes(damage)
+            sample = cache.read(dataset, 0)
+            for name in ('rgb', 'thermal', 'mask'):
+                np.testing.assert_array_equal(getattr(sample, name), getattr(dataset[0], name))
     path = tmp_path / 'data' / 'ir' / '00.png'
     Image.fromarray(np.full((8, 12), 9, np.uint8)).save(path)
     os.utime(path, ns=(1, 1))
     assert (cache.read(dataset, 0).thermal == 9).all()
+
+
+def test_the_cache_keeps_what_is_not_there(tmp_path):
+    write_folders(tmp_path / 'data', ['a'], raw='ir')
+    dataset = open_dataset({'name': 'folder', 'root': tmp_path / 'data', 'split': 'all'})
+    for _ in range(2):
+        sample = Cache(tmp_path / 'cache').read(dataset, 0)
+        assert sample.rgb is None
+        assert sample.mask is None
+        assert sample.thermal.dtype == np.uint16
 
 
 def test_a_cache_that_cannot_be_written(tmp_path):

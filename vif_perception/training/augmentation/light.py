@@ -39,7 +39,7 @@ def photometric(scene: Scene, step: PhotometricStep, rng: np.random.Generator) -
 def darken(scene: Scene, step: DarknessStep, rng: np.random.Generator) -> None:
     """Take the light away from RGB."""
     if rng.random() < step.chance:
-        scene.rgb = scene.rgb * _factor(step.brightness, rng)
+        scene.rgb, scene.dark = scene.rgb * _factor(step.brightness, rng), True
 
 
 def glare(scene: Scene, step: GlareStep, rng: np.random.Generator) -> None:
@@ -76,11 +76,11 @@ def noise(scene: Scene, step: NoiseStep, rng: np.random.Generator) -> None:
 
 
 def drop(scene: Scene, step: DropoutStep, rng: np.random.Generator) -> None:
-    """Take one camera away, where both are there."""
+    """Take one camera away, where both are there; never thermal where it is dark."""
     chance = rng.random()
     if scene.has_rgb and scene.has_thermal:
         scene.has_rgb = chance >= step.rgb
-        scene.has_thermal = chance < 1 - step.thermal
+        scene.has_thermal = chance < 1 - step.thermal or scene.dark
 
 
 def _factor(limits: tuple[float, float], rng: np.random.Generator) -> float:

@@ -25,6 +25,7 @@ class Scene:
         mask: H x W uint8 ids, 255 not labelled.
         boxes: N x 4 float (x1, y1, x2, y2) px; classes: N int64.
         has_rgb, has_thermal: the presence flags.
+        dark: rgb is there but shows next to nothing.
     """
 
     rgb: Tensor
@@ -34,6 +35,7 @@ class Scene:
     classes: Tensor
     has_rgb: bool = True
     has_thermal: bool = True
+    dark: bool = False
 
     def begin_light(self) -> None:
         """Make rgb float: from here on its values change."""

@@ -12,6 +12,8 @@ from vif_perception.training.datasets.dataset import PairDataset
 from vif_perception.training.datasets.sample import Sample
 
 _ARRAYS = ('rgb', 'thermal', 'mask')
+#: Stands for an image that the sample has not.
+_NOTHING = np.empty(0, np.uint8)
 
 
 class Cache:
@@ -32,32 +34,25 @@ class Cache:
             InputError: as the data set says, or the folder cannot be written.
         """
         base = self.folder / dataset.key(index)
-        done = base.with_suffix('.done')
-        if done.is_file():
-            rgb, thermal, mask = (_load(base.with_suffix(f'.{name}.npy')) for name in _ARRAYS)
-            if thermal is not None:
-                return dataset.sample(index, rgb, thermal, mask)
+        try:
+            rgb, thermal, mask = (np.load(base.with_suffix(f'.{name}.npy')) for name in _ARRAYS)
+            return dataset.sample(
+                index, rgb if rgb.size else None, thermal, mask if mask.size else None
+            )
+        except (OSError, ValueError, EOFError):
+            pass  # not there yet, or half written when the disk was full
         sample = dataset[index]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for name in _ARRAYS:
                 image = getattr(sample, name)
-                if image is not None:
-                    _save(base.with_suffix(f'.{name}.npy'), image)
-            done.touch()
+                _save(base.with_suffix(f'.{name}.npy'), _NOTHING if image is None else image)
         except OSError as error:
             raise InputError(
                 f'cannot be written ({error})', where=str(self.folder),
                 remedy='choose another cache folder, or train without cache',
             ) from None
         return sample
-
-
-def _load(path: Path) -> np.ndarray | None:
-    try:
-        return np.load(path) if path.is_file() else None
-    except (OSError, ValueError):
-        return None  # of another program, or half written when the disk was full: decode again
 
 
 def _save(path: Path, image: np.ndarray) -> None:
