@@ -369,7 +369,7 @@ def test_percentiles_are_close_and_exact_when_all_are_equal() -> None:
 
 
 def test_fusion_frames_are_few_and_spread_evenly() -> None:
-    from vif_perception.report.view import View
+    from vif_perception.pipeline.view import View
 
     calibration = Calibration('rgb', (2, 2), (2, 2), None)
     sample = FusionSample(8)
@@ -384,7 +384,7 @@ def test_fusion_frames_are_few_and_spread_evenly() -> None:
 
 @pytest.mark.parametrize('reference', ['rgb', 'thermal'])
 def test_pictures_of_both_cameras_are_in_reference_geometry(reference: str) -> None:
-    from vif_perception.report.view import View
+    from vif_perception.pipeline.view import View
 
     ys, xs = np.mgrid[0:4, 0:6].astype(np.float32)
     grid = np.stack([xs + 1.5, ys], -1)  # the other camera is 1.5 px to the left

@@ -54,11 +54,19 @@ def read_yaml(path: Path) -> Any:
     Raises:
         InputError: unreadable, or not YAML.
     """
+    return parse_yaml(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """Read a text file.
+
+    Raises:
+        InputError: unreadable, or not UTF-8.
+    """
     try:
-        text = path.read_text(encoding='utf-8')
+        return path.read_text(encoding='utf-8')
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f'cannot be read ({error})', where=str(path)) from None
-    return parse_yaml(text, str(path))
 
 
 def mapping(document: Any, where: str) -> Mapping[Any, Any]:

@@ -167,6 +167,8 @@ class Health:
         skew_ms: |skew| of pairs, None before the first.
         latency_ms: stage -> percentiles over the recent window.
         registration_score: edge agreement 0..1 over time, None when not measured.
+        registration_shift_px: how far the thermal picture slid (right, down) since it was
+            calibrated, px of the output; None when it did not, or that is not certain.
         recalibrations: how often a changed image size or camera model replaced the calibration.
         errors: worker exceptions survived; last_error the text of the newest, or of the newest
             image that was refused.
@@ -185,6 +187,7 @@ class Health:
     skew_ms: Percentiles | None
     latency_ms: Mapping[str, Percentiles]
     registration_score: float | None = None
+    registration_shift_px: tuple[float, float] | None = None
     recalibrations: int = 0
     errors: int = 0
     last_error: str = ''

@@ -34,7 +34,7 @@ class HealthLog:
     """
 
     def __init__(self, stale_ns: int) -> None:
-        self._stale_ns = stale_ns
+        self.stale_ns = stale_ns
         self._rates = {camera: RateMeter() for camera in CAMERAS}
         self._received: Counter[Camera] = Counter()
         self._modes: Counter[str] = Counter()
@@ -129,7 +129,7 @@ class HealthLog:
         why = self._trouble or ', '.join(f'{camera} {hz:.1f} Hz' for camera, hz in rates.items())
         if self._mode is None:
             return Mode.STALE, f'no output yet: {why}'
-        if silence_ns > self._stale_ns:
+        if silence_ns > self.stale_ns:
             return Mode.STALE, f'no output for {silence_ns / 1e9:.1f} s: {why}'
         return self._mode, f'no output: {why}' if self._trouble else self._reason
 

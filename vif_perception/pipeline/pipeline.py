@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,10 @@ from vif_perception.config import Config
 from vif_perception.errors import InputError
 from vif_perception.pipeline.health import CAMERAS, HealthLog
 from vif_perception.pipeline.modes import decide
+from vif_perception.pipeline.registration_monitor import RegistrationMonitor
 from vif_perception.pipeline.senses import Senses
 from vif_perception.pipeline.stages import StageTimes
+from vif_perception.pipeline.view import View
 from vif_perception.sensing import Camchain, check_frame, rgb_view, thermal_view
 from vif_perception.sync import Synchronizer
 from vif_perception.types import (
@@ -74,7 +77,25 @@ class Pipeline:
         self._tally = HealthLog(round(config.fallback.stale_ms * 1e6))
         self._models: dict[Camera, CameraModel] = {}
         self._senses = Senses(config, camchain)
+        self._monitor = RegistrationMonitor()
         self._recalibrations = 0
+
+    @property
+    def thermal_profile(self) -> str:
+        """What thermal values mean: the configured profile, or the one decided by ``auto``."""
+        return self._senses.window.profile
+
+    def warm_up(self) -> None:
+        """Run the engine once, so that the first frame does not wait for its preparations.
+
+        Raises what the engine raises: better now than with the first frame.
+        """
+        width, height = size = 640, 480
+        calibration = Calibration(self._config.reference, size, size, None, 'warm-up')
+        self.engine.run(
+            np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint16),
+            bgr=False, window=(0.0, 1.0), calibration=calibration,
+        )
 
     def camera_info(self, camera: Camera, model: CameraModel) -> None:
         """Take the model of a camera; the calibration is rebuilt when it differs from before."""
@@ -129,17 +150,34 @@ class Pipeline:
             return self._sync.explain(now_ns)
 
     def health(self, now_ns: int) -> Health:
-        """Return a snapshot."""
+        """Return a snapshot; now and then this compares the edges of a pair, 3 ms."""
+        self._monitor.look()
         with self._lock:
             recalibrations = self._recalibrations + self._senses.geometry.rebuilt
-            return self._tally.snapshot(now_ns, self._sync, recalibrations)
+            health = self._tally.snapshot(now_ns, self._sync, recalibrations)
+        return replace(
+            health, registration_score=self._monitor.score,
+            registration_shift_px=self._monitor.shift_px,
+        )
+
+    def report(self, error: Exception) -> bool:
+        """Count and tell an error of the door, as in publishing; return whether it is news."""
+        with self._lock:
+            return self._tally.failed(error)
 
     def reset(self) -> None:
         """Forget what waits, gains, hysteresis and sizes; counts and camera models stay."""
         with self._lock:
             self._sync.reset()
-            self._recalibrations += self._senses.geometry.rebuilt
-            self._senses = Senses(self._config, self._camchain)
+            self._forget()
+
+    def reconfigure(self, config: Config, *, camchain: Camchain | None = None) -> None:
+        """Take other settings for everything but the engine; otherwise as reset."""
+        with self._lock:
+            self._config, self._camchain = config, camchain
+            self._sync.configure(config.sync)
+            self._tally.stale_ns = round(config.fallback.stale_ms * 1e6)
+            self._forget()
 
     def process(self, pair: FramePair) -> Perception | None:
         """Make the result for a pair or partial.
@@ -194,6 +232,11 @@ class Pipeline:
             self._tally.produced(perception, pair)
         return perception
 
+    def _forget(self) -> None:
+        self._recalibrations += self._senses.geometry.rebuilt
+        self._senses = Senses(self._config, self._camchain)
+        self._monitor.reset()
+
     def _judge(self, pair: FramePair, conditions: dict[Camera, str]) -> tuple[Mode | None, str]:
         """Return mode and reason; without a mode the pair is dropped and counted."""
         mode, reason = decide(conditions)
@@ -218,6 +261,7 @@ class Pipeline:
     ) -> EngineOutput:
         pixels, bgr = rgb_view(rgb) if rgb else (None, False)
         heat = thermal_view(thermal) if thermal else None
+        self._monitor.keep(View(pixels, heat, bgr, window, calibration))
         return self.engine.run(pixels, heat, bgr=bgr, window=window, calibration=calibration)
 
     def _failed(self, pair: FramePair, cause: str, error: Exception) -> bool:

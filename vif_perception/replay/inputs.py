@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vif_perception.errors import InputError
 from vif_perception.replay.ground_truth import FolderTruth, TopicTruth, Truth
 from vif_perception.replay.options import ReplayOptions
 from vif_perception.replay.recording import Source
 from vif_perception.replay.topics import NONE, Topics
-from vif_perception.sensing import Camchain, parse_camchain
 
 
 def make_injector(faults: Sequence[str]) -> Any:
@@ -26,23 +24,6 @@ def make_injector(faults: Sequence[str]) -> Any:
     from vif_perception.sim.faults import FaultInjector, parse_fault
 
     return FaultInjector([parse_fault(text) for text in faults])
-
-
-def read_camchain(path: str) -> Camchain | None:
-    """Read ``registration.camchain``; None when it is not set.
-
-    Raises:
-        InputError: unreadable, or not a camchain.
-    """
-    if not path:
-        return None
-    try:
-        return parse_camchain(Path(path).read_text(encoding='utf-8'), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f'cannot be read ({error})', where=path, accepted='a Kalibr camchain YAML',
-            remedy='correct registration.camchain',
-        ) from None
 
 
 def truth_folder(source: Source, truth: str | None) -> Path | None:

@@ -13,7 +13,7 @@ from typing import Any
 from vif_perception.errors import InputError
 from vif_perception.pipeline import Pipeline
 from vif_perception.replay.bag import open_source
-from vif_perception.replay.inputs import make_injector, open_truth, read_camchain, truth_folder
+from vif_perception.replay.inputs import make_injector, open_truth, truth_folder
 from vif_perception.replay.options import ReplayOptions
 from vif_perception.replay.outputs import Outputs
 from vif_perception.replay.player import Player
@@ -21,6 +21,7 @@ from vif_perception.replay.recording import Source
 from vif_perception.replay.topics import NONE, find_topics
 from vif_perception.report import EngineTap, Progress, ReportFolder, ReportWriter, exit_code
 from vif_perception.report.gates import Gate, check_classes, load_gates
+from vif_perception.sensing import read_camchain
 
 RESULT_BAG = 'result.mcap'
 

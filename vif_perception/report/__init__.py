@@ -21,9 +21,9 @@ One thread at a time may call a writer. Images are kept for a few results: a doo
 again into the memory of a frame that it has given away.
 """
 
+from vif_perception.pipeline.view import EngineTap, View
 from vif_perception.report.document import exit_code
 from vif_perception.report.folder import ReportFolder
-from vif_perception.report.view import EngineTap, View
 from vif_perception.report.writer import Progress, ReportWriter
 
 __all__ = ['EngineTap', 'Progress', 'ReportFolder', 'ReportWriter', 'View', 'exit_code']

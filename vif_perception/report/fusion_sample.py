@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vif_perception.errors import InputError
-from vif_perception.report.view import View
+from vif_perception.pipeline.view import View
 
 METHOD = 'vif_perception'
 #: Larger pictures are not scored: in double precision the metrics would take gigabytes.

@@ -11,13 +11,13 @@ import numpy as np
 
 from vif_perception.errors import InputError
 from vif_perception.metrics import SegmentationScore
+from vif_perception.pipeline.view import View
 from vif_perception.report.document import json_text, unwritable
 from vif_perception.report.folder import PAGE, ROWS, ReportFolder
 from vif_perception.report.fusion_sample import FusionSample
 from vif_perception.report.gallery import Gallery
 from vif_perception.report.gates import Gate
 from vif_perception.report.tally import Tally
-from vif_perception.report.view import View
 from vif_perception.types import Camera, FramePair, Health, LabelSet, Mode, Perception
 
 #: Told (stage, how many are done, which part of all that is, 0..1).

@@ -1,6 +1,6 @@
 """From image messages to checked frames: encodings, thermal meaning, health, registration."""
 
-from vif_perception.sensing.camchain import Camchain, parse_camchain
+from vif_perception.sensing.camchain import Camchain, parse_camchain, read_camchain
 from vif_perception.sensing.camera_info import camera_model
 from vif_perception.sensing.compressed import decode_compressed, decode_compressed_mask
 from vif_perception.sensing.encodings import (
@@ -17,5 +17,5 @@ from vif_perception.sensing.watch import CONDITIONS, FrameWatch
 __all__ = [
     'CONDITIONS', 'Camchain', 'FrameWatch', 'ThermalWindow', 'calibrate', 'camera_model', 'check_frame',
     'decode_compressed', 'decode_compressed_mask', 'decode_image', 'decode_mask',
-    'parse_camchain', 'rgb_view', 'thermal_view', 'to_kelvin',
+    'parse_camchain', 'read_camchain', 'rgb_view', 'thermal_view', 'to_kelvin',
 ]

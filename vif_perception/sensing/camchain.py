@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vif_perception.errors import InputError
+from vif_perception.schema import read_text
 from vif_perception.sensing.camera_info import camera_model, require_rigid
 from vif_perception.types import CameraModel
 from vif_perception.yaml_text import brief, parse_yaml
@@ -71,6 +73,15 @@ class Camchain:
         """Return (rgb model, thermal model, T_rgb_thermal with X_rgb = T X_thermal)."""
         rgb, thermal = self.which(rgb_size, thermal_size)
         return self.cameras[rgb], self.cameras[thermal], self.transform(rgb, thermal)
+
+
+def read_camchain(path: str) -> Camchain | None:
+    """Read ``registration.camchain``; None when it is not set.
+
+    Raises:
+        InputError: unreadable, or not a camchain.
+    """
+    return parse_camchain(read_text(Path(path)), path) if path else None
 
 
 def parse_camchain(text: str, where: str) -> Camchain:

@@ -55,21 +55,16 @@ class Synchronizer:
     """
 
     def __init__(self, config: SyncConfig, *, reference: Camera = 'rgb') -> None:
-        exact = config.policy == 'exact'
-        self._limit_ns = 0 if exact else _nanoseconds(config.max_skew_ms)
-        self._deadline_ns = _nanoseconds(config.deadline_ms)
-        self._jump_ns = _nanoseconds(config.jump_back_ms)
-        self._queue_size = config.queue_size
         self._reference = reference
         self._rgb = Stream('rgb', 0)
-        self._thermal = Stream('thermal', _nanoseconds(config.thermal_offset_ms))
+        self._thermal = Stream('thermal', 0)
         self._drops: Counter[str] = Counter()
         self._floor_ns: int | None = None
         self._first_ns: int | None = None
         self._now_ns = 0
-        self._drought = Drought(_nanoseconds(config.report_after_s * 1000), self._limit_ns)
         self.pairs = 0
         self.partials = 0
+        self._limit(config)
 
     @property
     def drops(self) -> Mapping[str, int]:
@@ -138,9 +133,23 @@ class Synchronizer:
         """Forget what waits and both clocks; the counts go on."""
         self._start_afresh('reset')
 
+    def configure(self, config: SyncConfig) -> None:
+        """Take other limits and times; otherwise as reset."""
+        self.reset()
+        self._limit(config)
+
     def explain(self, now_ns: int) -> str:
         """Return, once for each time without a pair, why there is none; '' otherwise."""
         return self._drought.explain(self._rgb, self._thermal, now_ns)
+
+    def _limit(self, config: SyncConfig) -> None:
+        exact = config.policy == 'exact'
+        self._limit_ns = 0 if exact else _nanoseconds(config.max_skew_ms)
+        self._deadline_ns = _nanoseconds(config.deadline_ms)
+        self._jump_ns = _nanoseconds(config.jump_back_ms)
+        self._queue_size = config.queue_size
+        self._thermal.offset_ns = _nanoseconds(config.thermal_offset_ms)
+        self._drought = Drought(_nanoseconds(config.report_after_s * 1000), self._limit_ns)
 
     def _streams(self, camera: Camera) -> tuple[Stream, Stream]:
         both = (self._rgb, self._thermal)
