@@ -1,0 +1,139 @@
+"""The subscriptions of the fusion node: messages become frames of the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from message_filters import Subscriber
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from vif_perception.errors import InputError
+from vif_perception.pipeline import Pipeline
+from vif_perception.ros import messages, qos
+from vif_perception.ros.notices import Notices
+from vif_perception.ros.parameters import InputConfig
+from vif_perception.types import Camera, FramePair
+
+CAMERAS: tuple[Camera, ...] = ('rgb', 'thermal')
+#: Stamps further ahead of our clock than this come from another clock.
+AHEAD_NS = 1_000_000_000
+
+
+class Inputs:
+    """Subscribes when made, until ``close``.
+
+    Attributes:
+        infos: camera -> its newest CameraInfo.
+
+    Args:
+        node: subscribes.
+        pipeline: takes frames and camera models.
+        config: raw or compressed images.
+        max_pixels: largest accepted image.
+        take: takes the pairs that are ready.
+        notices: told what is wrong with messages.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, pipeline: Pipeline, config: InputConfig, max_pixels: int,
+        take: Callable[[list[FramePair]], None], notices: Notices,
+    ) -> None:
+        self.infos: dict[Camera, CameraInfo] = {}
+        self._node, self._pipeline, self._max_pixels = node, pipeline, max_pixels
+        self._take, self._notices = take, notices
+        self._known: dict[Camera, tuple[Any, ...]] = {}
+        self._subscribers: list[Subscriber] = []
+        self._images: dict[Camera, tuple[str, QoSProfile]] = {}
+        for camera in CAMERAS:
+            compressed = getattr(config, f'{camera}_transport') == 'compressed'
+            kind, tail = (CompressedImage, '/compressed') if compressed else (Image, '')
+            name = f'~/input/{camera}/image_raw{tail}'
+            self._images[camera] = self._subscribe(kind, name, self._image, camera)
+            self._subscribe(CameraInfo, f'~/input/{camera}/camera_info', self._info, camera)
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        for subscriber in self._subscribers:
+            self._node.destroy_subscription(subscriber.sub)
+        self._subscribers.clear()
+
+    def why_silent(self) -> list[str]:
+        """Return what stands between us and the publishers of images, for each camera."""
+        found = []
+        for topic, profile in self._images.values():
+            found += qos.no_match(self._node, topic, profile)
+            if self._node.count_publishers(topic) == 0:
+                found.append(f'{topic}: no publisher{self._elsewhere(topic)}')
+        return found
+
+    def _elsewhere(self, topic: str) -> str:
+        """Name the other transport when that one is published."""
+        compressed = topic.endswith('/compressed')
+        other = topic.removesuffix('/compressed') if compressed else f'{topic}/compressed'
+        if self._node.count_publishers(other) == 0:
+            return ''
+        return (
+            f', but there is one on {other}: set input.<camera>_transport to '
+            f'{"raw" if compressed else "compressed"}'
+        )
+
+    def _subscribe(
+        self, kind: Any, name: str, callback: Callable[[Any, Camera, str], None], camera: Camera
+    ) -> tuple[str, QoSProfile]:
+        # Remapped as the subscription itself will be, for words that people can compare.
+        topic, profile = self._node.resolve_topic_name(name), qos.sensor()
+
+        def incompatible(_event: Any) -> None:
+            for text in qos.no_match(self._node, topic, profile):
+                self._notices.warn(f'no images or camera_info come: {text}')
+
+        subscriber = Subscriber(
+            self._node, kind, name, qos_profile=profile,
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
+            qos_overriding_options=qos.overridable(),
+        )
+        subscriber.registerCallback(callback, camera, topic)
+        self._subscribers.append(subscriber)
+        return topic, profile
+
+    def _image(self, message: Image | CompressedImage, camera: Camera, topic: str) -> None:
+        now_ns = self._node.get_clock().now().nanoseconds
+        try:
+            frame = messages.frame(message, camera, topic, self._max_pixels)
+        except InputError as error:
+            self._pipeline.refuse(camera, error, now_ns)
+            self._notices.warn(str(error))
+            return
+        if frame.stamp_ns > now_ns + AHEAD_NS or frame.stamp_ns <= 0:
+            self._notices.warn(_odd_stamp(topic, frame.stamp_ns, now_ns))
+        self._take(self._pipeline.offer(camera, frame, now_ns))
+
+    def _info(self, message: CameraInfo, camera: Camera, topic: str) -> None:
+        self.infos[camera] = message
+        known = (
+            message.width, message.height, message.k.tobytes(), bytes(message.d),
+            message.distortion_model, message.header.frame_id,
+        )
+        if known == self._known.get(camera):
+            return
+        self._known[camera] = known
+        try:
+            self._pipeline.camera_info(camera, messages.model(message, topic))
+        except InputError as error:
+            self._notices.warn(f'{error} (not used)')
+
+
+def _odd_stamp(topic: str, stamp_ns: int, now_ns: int) -> str:
+    if stamp_ns <= 0:
+        return f'{topic}: stamps are 0: does the driver set header.stamp?'
+    if now_ns == 0:
+        return ''  # simulated time that has not begun; said elsewhere
+    # Whole numbers, so that the words stay the same and are not said for each frame.
+    return (
+        f'{topic}: stamps are at least {cast(int, AHEAD_NS) // 10**9} s ahead of this clock: '
+        'synchronise the clocks, or set use_sim_time when this is a simulation or a bag'
+    )
