@@ -60,10 +60,10 @@ setup(
     extras_require={
         'entities': ['simplemma>=1'],
         'export': ['onnx>=1.17', 'onnxruntime>=1.19', 'onnxscript>=0.2'],
-        'train': ['torchvision>=0.19'],
+        'train': ['lightning-fabric>=2.4', 'tensorboard>=2.15', 'torchvision>=0.19'],
         'test': [
-            'hypothesis>=6.100', 'mypy>=1.11', 'onnx>=1.17', 'onnxruntime>=1.19',
-            'onnxscript>=0.2', 'pytest>=8', 'pytest-xdist>=3.5', 'ruff>=0.6',
+            'hypothesis>=6.100', 'lightning-fabric>=2.4', 'mypy>=1.11', 'onnx>=1.17',
+            'onnxruntime>=1.19', 'onnxscript>=0.2', 'pytest>=8', 'pytest-xdist>=3.5', 'ruff>=0.6',
             'scikit-image>=0.22', 'setuptools>=70.1', 'simplemma>=1', 'torchmetrics>=1.4',
         ],
     },

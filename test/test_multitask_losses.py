@@ -6,14 +6,14 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity as reference_ssim
 
-from vif_perception.models.prediction import Prediction
-from vif_perception.training.cascade import cascade_loss
+from vif_perception.training.cascade import cascade_weights
 from vif_perception.training.multitask_losses import (
     gradient_size,
     joint_fusion_loss,
     ohem_cross_entropy,
+    segmentation_loss,
+    ssim_loss,
     structural_similarity,
-    task_losses,
 )
 
 
@@ -83,10 +83,11 @@ def test_fusion_loss_by_hand():
 
 def test_one_camera_carries_no_fusion_loss():
     fused, y, heat = random(2, 1, 16, 16), random(2, 1, 16, 16, seed=1), random(2, 1, 16, 16)
-    whole = joint_fusion_loss(fused, y, heat, torch.tensor([1.0, 0.0]), ssim=0.5)
-    first = joint_fusion_loss(fused[:1], y[:1], heat[:1], torch.ones(1), ssim=0.5)
+    whole = joint_fusion_loss(fused, y, heat, torch.tensor([1.0, 0.0]))
+    first = joint_fusion_loss(fused[:1], y[:1], heat[:1], torch.ones(1))
     assert float(whole) == pytest.approx(float(first) / 2, rel=1e-5)
-    assert float(joint_fusion_loss(fused, y, heat, torch.zeros(2), ssim=0.5)) == 0
+    assert float(joint_fusion_loss(fused, y, heat, torch.zeros(2))) == 0
+    assert float(ssim_loss(fused, y, heat, torch.zeros(2))) == 0
 
 
 def test_ssim_against_another_implementation():
@@ -101,39 +102,28 @@ def test_ssim_against_another_implementation():
     assert float(structural_similarity(first, first)) == pytest.approx(1)
 
 
-def test_the_ssim_flag_adds_its_term():
+def test_the_ssim_loss_is_the_mean_over_both_sources():
     fused, y, heat = (random(1, 1, 16, 16, seed=s) for s in range(3))
-    without, with_it = (
-        joint_fusion_loss(fused, y, heat, torch.ones(1), ssim=w) for w in (0.0, 0.5)
-    )
     alike = (structural_similarity(fused, y) + structural_similarity(fused, heat)) / 2
-    assert float(with_it - without) == pytest.approx(0.5 * float(1 - alike), rel=1e-4)
+    found = ssim_loss(fused, y, heat, torch.ones(1))
+    assert float(found) == pytest.approx(float(1 - alike), rel=1e-4)
 
 
-def test_task_losses_fall_for_the_right_answer_and_reach_both_outputs():
-    y, heat = torch.full((2, 1, 16, 16), 0.3), torch.full((2, 1, 16, 16), 0.6)
+def test_the_segmentation_loss_falls_for_the_right_answer_and_ignores_255():
     mask = torch.zeros(2, 16, 16, dtype=torch.long)
     mask[:, 8:] = 1
     mask[:, :, 0] = 255
-    logits = torch.zeros(2, 3, 4, 4)
-    logits[:, 0, :2] = logits[:, 1, 2:] = 20
-    right = Prediction(torch.maximum(y, heat), logits, logits.new_zeros(2, 0))
-    wrong = Prediction(
-        y.clone().requires_grad_(), logits.flip(2).requires_grad_(), logits.new_zeros(2, 0)
-    )
-    good = task_losses(right, y, heat, mask, torch.ones(2))
-    bad = task_losses(wrong, y, heat, mask, torch.ones(2))
-    assert good.shape == (2,)
-    assert (good < bad).all()
-    bad.sum().backward()
-    assert wrong.fused_y.grad.any()
-    assert wrong.logits.grad.any()
-    empty = task_losses(right, y, heat, torch.full_like(mask, 255), torch.ones(2))
-    assert empty[1] == 0
+    right = torch.zeros(2, 3, 4, 4)
+    right[:, 0, :2] = right[:, 1, 2:] = 20
+    wrong = right.flip(2).requires_grad_()
+    bad = segmentation_loss(wrong, mask)
+    assert segmentation_loss(right, mask) < bad
+    bad.backward()
+    assert wrong.grad.any()
+    assert segmentation_loss(right, torch.full_like(mask, 255)) == 0
 
 
 def test_rounds_of_a_cascade():
-    losses = torch.tensor([2.0, 3.0])
-    assert cascade_loss(losses, 'fusion', 0) == 2
-    assert cascade_loss(losses, 'fusion', 3) == 11
-    assert cascade_loss(losses, 'segmentation', 3) == 3
+    assert cascade_weights('fusion', 0) == (1, 0)
+    assert cascade_weights('fusion', 3) == (1, 3)
+    assert cascade_weights('segmentation', 3) == (0, 1)

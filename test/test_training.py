@@ -1,21 +1,15 @@
-"""Training data, augmentation, losses and a short run."""
+"""Training data and the losses of rt."""
 
-import argparse
 import csv
 
-import needs
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from vif_perception.errors import InputError
-from vif_perception.models.registry import build
 from vif_perception.training import losses
 from vif_perception.training.data import read_split, shuffled
-from vif_perception.training.score import score
-from vif_perception.training.ship import calibrate
-from vif_perception.training.train import train
 
 SIZE = (96, 64)
 
@@ -129,33 +123,3 @@ def test_sobel_of_a_ramp_is_its_slope():
     across, down = losses.sobel(ramp)
     torch.testing.assert_close(across[..., 1:-1], torch.ones(1, 1, 16, 14))
     torch.testing.assert_close(down, torch.zeros(1, 1, 16, 16))
-
-
-def settings(root, out, **changes) -> argparse.Namespace:
-    values = {
-        'data': root, 'out': out, 'network': 'rt', 'preset': 'n', 'steps': 60, 'batch': 4,
-        'crop': (64, 64), 'lr': 3e-3, 'sim': 0.0, 'sim_pool': 0, 'seed': 0, 'check_every': 30,
-        'start': None, 'class_weight_power': 0.5, 'workers': 0, 'cache': None,
-    }
-    return argparse.Namespace(**{**values, **changes})
-
-
-def test_a_short_run_learns_the_square_and_can_be_resumed(tmp_path, capsys):
-    needs.torchvision()
-    root, out = write_set(tmp_path), tmp_path / 'run'
-    train(settings(root, out, steps=30))
-    train(settings(root, out))
-    assert 'resumed at step 30' in capsys.readouterr().out
-    network = build('rt', 'n')
-    network.load_state_dict(torch.load(out / 'best.pt', weights_only=True))
-    triples = read_split(root, 'val')
-    padded = score(network.eval(), triples, 'FUSED')
-    assert padded['per_class']['person'] > 0.5
-    assert 0.5 <= calibrate(network, triples) <= 3
-
-
-def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
-    needs.torchvision()
-    root = write_set(tmp_path)
-    with pytest.raises(RuntimeError, match='loss at step'):
-        train(settings(root, tmp_path / 'run', lr=1e18))

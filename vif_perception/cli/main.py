@@ -27,6 +27,7 @@ from vif_perception.cli import (
     replay,
     sim,
     system,
+    train,
 )
 from vif_perception.errors import InputError
 
@@ -62,7 +63,7 @@ app = typer.Typer(
 )
 for _command in (
     demo.demo, replay.replay, sim.sim, bench.bench, models.models, export.export,
-    entities.entities, params.params, system.info,
+    entities.entities, train.train, train.ship, params.params, system.info,
 ):
     app.command(_command.__name__)(_command)
 

@@ -101,7 +101,9 @@ def teacher_share(progress: float, last: float = 0.3) -> float:
     return 1 + (last - 1) * min(max(progress, 0.0), 1.0)
 
 
-def gate_labels(labels: Tensor, share: float, generator: torch.Generator) -> Tensor:
+def gate_labels(
+    labels: Tensor, share: float, generator: torch.Generator | None = None
+) -> Tensor:
     """Labels N x K for the network's gates; FREE for the images that must do without them."""
     given = torch.rand(len(labels), 1, generator=generator).to(labels.device) < share
     return torch.where(given, labels, FREE)

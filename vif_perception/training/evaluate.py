@@ -17,6 +17,7 @@ from vif_perception.inference.weights import load_network
 from vif_perception.labels import MFNET
 from vif_perception.training.data import Triple, read_split
 from vif_perception.training.score import score
+from vif_perception.types import LabelSet
 
 SHIFTS_PX = (1, 2, 4, 8)
 
@@ -39,25 +40,27 @@ def main() -> None:
         arguments.json.write_text(json.dumps(rows, indent=1) + '\n', encoding='utf-8')
 
 
-def rows_of(name: str, network: nn.Module, triples: list[Triple]) -> dict[str, Any]:
+def rows_of(
+    name: str, network: nn.Module, triples: list[Triple], labels: LabelSet = MFNET
+) -> dict[str, Any]:
     """Score one network (eval mode) in every condition that applies to it."""
     if network.config.inputs != 'both':  # type: ignore[union-attr]
-        return {name: score(network, triples, 'FUSED')}
+        return {name: score(network, triples, 'FUSED', labels=labels)}
     rows = {
-        f'{name} {mode}': score(network, triples, mode)
+        f'{name} {mode}': score(network, triples, mode, labels=labels)
         for mode in ('FUSED', 'RGB_ONLY', 'THERMAL_ONLY')
     }
     for part, wanted in (('day', False), ('night', True)):
         chosen = [item for item in triples if item.night == wanted]
         for mode in ('FUSED', 'RGB_ONLY', 'THERMAL_ONLY'):
-            rows[f'{name} {mode}, {part}'] = score(network, chosen, mode)
+            rows[f'{name} {mode}, {part}'] = score(network, chosen, mode, labels=labels)
     for shift in SHIFTS_PX:
         rows[f'{name} FUSED, thermal shifted {shift} px'] = score(
-            network, triples, 'FUSED', shift_px=shift
+            network, triples, 'FUSED', shift_px=shift, labels=labels
         )
     for camera in ('rgb', 'thermal'):
         rows[f'{name} told FUSED, {camera} black'] = score(
-            network, triples, 'FUSED', black=camera
+            network, triples, 'FUSED', black=camera, labels=labels
         )
     return rows
 

@@ -28,11 +28,14 @@ def mask_loss(logits: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
     logits = F.interpolate(
         logits.float(), size=target.shape[-2:], mode='bilinear', align_corners=False
     )
-    return F.cross_entropy(logits, target, weights, ignore_index=255) + dice_loss(logits, target)
+    costs = F.cross_entropy(logits, target, weights, ignore_index=255, reduction='none')
+    weight = weights[target.where(target != 255, 0)] * (target != 255)
+    # Not the reduction of cross_entropy: it has no value where nothing is labelled.
+    return costs.sum() / weight.sum().clamp_min(1e-6) + dice_loss(logits, target)
 
 
 def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Soft Dice, the mean over the classes that ``target`` holds.
+    """Soft Dice, the mean over the classes that ``target`` holds; 0 where it holds none.
 
     Args:
         logits: N x C x H x W; target: N x H x W ids, 255 ignored.
@@ -44,7 +47,31 @@ def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
     overlap = (chance * truth).sum((0, 2, 3))
     total, present = (chance + truth).sum((0, 2, 3)), truth.sum((0, 2, 3)) > 0
     dice = 1 - (2 * overlap + 1) / (total + 1)
-    return dice[present].mean()
+    return (dice * present).sum() / present.sum().clamp_min(1)
+
+
+def lovasz_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Lovasz-softmax (Berman et al. 2018): a convex stand-in for 1 - IoU.
+
+    The mean over the classes that ``target`` holds, over all pixels of the batch; 0 where it
+    holds none.
+
+    Args:
+        logits: N x C x H x W; target: N x H x W ids, 255 ignored.
+    """
+    chance = logits.float().softmax(1).movedim(1, 0).flatten(1)              # C P
+    flat = target.flatten()
+    known = flat != 255
+    truth = (flat == torch.arange(len(chance), device=flat.device)[:, None]).float()
+    # Pixels that do not count have no error and no truth, so they sort last and cost nothing.
+    errors, order = ((truth - chance).abs() * known).sort(dim=1, descending=True)
+    hit = truth.gather(1, order)
+    size = hit.sum(1, keepdim=True)
+    miss = ((1 - hit) * known[order]).cumsum(1)
+    jaccard = 1 - (size - hit.cumsum(1)) / (size + miss).clamp_min(1)
+    steps = torch.diff(jaccard, dim=1, prepend=jaccard.new_zeros(len(jaccard), 1))
+    present = truth.any(1)
+    return ((errors * steps).sum(1) * present).sum() / present.sum().clamp_min(1)
 
 
 def entities_in(mask: Tensor, classes: int, share: float = 5e-4) -> Tensor:

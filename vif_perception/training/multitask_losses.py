@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vif_perception.models.prediction import Prediction
 from vif_perception.training.losses import dice_loss, sobel
 
 #: Weight of the gradient term; of Dice beside cross-entropy.
@@ -23,46 +22,35 @@ PLAIN_SOBEL = 8.0
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
 
 
-def task_losses(
-    prediction: Prediction, y: Tensor, thermal: Tensor, mask: Tensor, both: Tensor, *,
-    ssim: float = 0.0,
-) -> Tensor:
-    """Return (2,): fusion loss, segmentation loss; weigh them with (1, 0.5) or by fairness.
+def segmentation_loss(logits: Tensor, mask: Tensor) -> Tensor:
+    """Cross-entropy of the hard pixels plus half of Dice, at the mask's resolution.
 
     Args:
-        prediction: of a network; y, thermal: N x 1 x H x W, 0..1; mask: N x H x W ids, 255
-            ignored; both: N flags: both cameras are present.
-        ssim: weight of the SSIM term; 0.5 is usual, 0 leaves it out.
+        logits: N x C x h x w; mask: N x H x W ids, 255 ignored.
     """
     logits = F.interpolate(
-        prediction.logits.float(), mask.shape[-2:], mode='bilinear', align_corners=False
+        logits.float(), mask.shape[-2:], mode='bilinear', align_corners=False
     )
-    segmentation = ohem_cross_entropy(logits, mask)
-    if (mask != 255).any():
-        segmentation = segmentation + DICE * dice_loss(logits, mask)
-    return torch.stack([
-        joint_fusion_loss(prediction.fused_y, y, thermal, both, ssim=ssim), segmentation
-    ])
+    return ohem_cross_entropy(logits, mask) + DICE * dice_loss(logits, mask)
 
 
-def joint_fusion_loss(
-    fused: Tensor, y: Tensor, thermal: Tensor, both: Tensor, *, ssim: float = 0.0
-) -> Tensor:
-    """L1 to max(y, thermal) + 10 L1 to the larger of the |Sx| + |Sy| [+ ssim (1 - SSIM)].
+def joint_fusion_loss(fused: Tensor, y: Tensor, thermal: Tensor, both: Tensor) -> Tensor:
+    """L1 to max(y, thermal) + 10 L1 to the larger of the |Sx| + |Sy|.
 
     Args:
         fused, y, thermal: N x 1 x H x W, 0..1.
         both: N flags; images with one camera are copied by construction and carry no loss.
-        ssim: weight of the SSIM term, the mean over the two sources.
     """
     share = both[:, None, None, None].to(fused.dtype)
     loss = ((fused - torch.maximum(y, thermal)).abs() * share).mean()
     wanted = torch.maximum(gradient_size(y), gradient_size(thermal))
-    loss = loss + GRADIENT * ((gradient_size(fused) - wanted).abs() * share).mean()
-    if ssim:
-        alike = (structural_similarity(fused, y) + structural_similarity(fused, thermal)) / 2
-        loss = loss + ssim * ((1 - alike) * both.to(fused.dtype)).mean()
-    return loss
+    return loss + GRADIENT * ((gradient_size(fused) - wanted).abs() * share).mean()
+
+
+def ssim_loss(fused: Tensor, y: Tensor, thermal: Tensor, both: Tensor) -> Tensor:
+    """1 - SSIM, the mean over the two sources; arguments as for :func:`joint_fusion_loss`."""
+    alike = (structural_similarity(fused, y) + structural_similarity(fused, thermal)) / 2
+    return ((1 - alike) * both.to(fused.dtype)).mean()
 
 
 def gradient_size(image: Tensor) -> Tensor:

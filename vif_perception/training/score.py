@@ -12,7 +12,7 @@ from vif_perception.labels import MFNET
 from vif_perception.metrics.segmentation import SegmentationScore
 from vif_perception.models.deploy import LUMA
 from vif_perception.training.data import Batch, Triple
-from vif_perception.types import Camera
+from vif_perception.types import Camera, LabelSet
 
 #: Mode -> presence flags (rgb, thermal).
 MODES = {'FUSED': (1.0, 1.0), 'RGB_ONLY': (1.0, 0.0), 'THERMAL_ONLY': (0.0, 1.0)}
@@ -21,7 +21,7 @@ MODES = {'FUSED': (1.0, 1.0), 'RGB_ONLY': (1.0, 0.0), 'THERMAL_ONLY': (0.0, 1.0)
 @torch.no_grad()
 def score(
     network: nn.Module, triples: list[Triple], mode: str, *, shift_px: int = 0,
-    black: Camera | None = None, temperature: float = 1.0,
+    black: Camera | None = None, temperature: float = 1.0, labels: LabelSet = MFNET,
 ) -> dict[str, Any]:
     """Run ``network`` (eval mode) over ``triples`` and return SegmentationScore.compute().
 
@@ -29,26 +29,30 @@ def score(
         mode: key of :data:`MODES`; the absent camera is black.
         shift_px: thermal image moved right by this many px (misregistration test).
         black: camera whose image is black though the network is told it is there.
-        temperature: of the softmax, for the confidence.
+        temperature: of the softmax, for the confidence; labels: of the masks.
     """
-    result = SegmentationScore(MFNET)
-    present = torch.tensor([MODES[mode]])
+    result = SegmentationScore(labels)
+    device = next(network.parameters()).device
+    present = torch.tensor([MODES[mode]], device=device)
     for triple in triples:
         batch = Batch.stack([(triple.rgb, triple.thermal, triple.mask)])
-        rgb, thermal = batch.rgb * present[0, 0], batch.thermal * present[0, 1]
+        rgb, thermal = (
+            image.to(device) * present[0, index]
+            for index, image in enumerate((batch.rgb, batch.thermal))
+        )
         if black == 'rgb':
             rgb = torch.zeros_like(rgb)
         if black == 'thermal':
             thermal = torch.zeros_like(thermal)
         if shift_px:
             thermal = F.pad(thermal, (shift_px, 0, 0, 0))[..., : thermal.shape[-1]]
-        y = (rgb * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-        with torch.autocast('cpu', torch.bfloat16):
+        y = (rgb * rgb.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        with torch.autocast(device.type, torch.bfloat16):
             logits = network(
                 rgb.contiguous(memory_format=torch.channels_last), y, thermal, present
             ).logits
         full = F.interpolate(logits.float(), size=triple.mask.shape, mode='bilinear')
         chance, mask = (full / temperature).softmax(1)[0].max(0)
         confidence = (chance * 255).round().to(torch.uint8)
-        result.update(mask.to(torch.uint8).numpy(), triple.mask, confidence.numpy())
+        result.update(mask.to(torch.uint8).cpu().numpy(), triple.mask, confidence.cpu().numpy())
     return result.compute()

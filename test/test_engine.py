@@ -1,0 +1,292 @@
+"""The engine: short trainings, kills and resumes, several processes, and what can go wrong."""
+
+import csv
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+import torch
+from test_training import write_set
+
+pytest.importorskip(
+    'lightning_fabric', reason='LIGHTNING FABRIC IS NOT INSTALLED: no training was run'
+)
+
+from vif_perception.errors import InputError
+from vif_perception.inference.weights import load_network, read_card
+from vif_perception.training.augmentation import AugmentationConfig
+from vif_perception.training.checkpoint import LAST, read_checkpoint, write_checkpoint
+from vif_perception.training.engine import train
+from vif_perception.training.recipe import Recipe, load_recipe
+from vif_perception.training.run_folder import METRICS, RECIPE, RUN, RunFolder
+from vif_perception.training.ship import ship
+
+MAIN = 'from vif_perception.cli.main import main; main()'
+
+
+def yaml_of(folder, /, **changes):
+    """Return the path of a recipe for the set of write_set: no augmentation, a small network."""
+    tree = Recipe().model_dump(mode='json')
+    tree['network'] |= {'preset': 'n'}
+    tree['data'] |= {
+        'train': [{'name': 'folder', 'split': 'train', 'labels': 'mfnet'}],
+        'val': {'name': 'folder', 'split': 'val', 'labels': 'mfnet'}, 'batch': 4, 'workers': 0,
+        'augmentation': dict.fromkeys(AugmentationConfig.model_fields),
+    }
+    tree |= {'steps': 6, 'check_every': 3, 'log_every': 1, **changes}
+    path = folder / 'recipe.json.yaml'
+    path.write_text(json.dumps(tree))
+    return path
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / 'data'
+    folder.mkdir()
+    return write_set(folder, count=3, splits=('train', 'val', 'test'))
+
+
+def run(data, out, /, *sets, resume=False, **changes) -> list[str]:
+    said: list[str] = []
+    recipe = load_recipe(str(yaml_of(data.parent, **changes)), sets)
+    train(recipe, data, out, resume=resume, say=said.append)
+    return said
+
+
+def rows(out) -> list[dict[str, str]]:
+    with (out / METRICS).open(newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def assert_same(first, second):
+    """Compare two checkpoints bit for bit."""
+    if isinstance(first, dict):
+        assert first.keys() == second.keys()
+        for key in first:
+            assert_same(first[key], second[key])
+    elif isinstance(first, list):
+        for one, other in zip(first, second, strict=True):
+            assert_same(one, other)
+    elif torch.is_tensor(first):
+        assert torch.equal(first, second)
+    else:
+        assert first == second
+
+
+def test_a_short_run_learns_the_square_and_says_everything(data, tmp_path):
+    out = tmp_path / 'run'
+    said = run(data, out, 'optimizer.lr=3e-3', 'optimizer.warmup_steps=5', steps=60,
+               check_every=30, log_every=10)
+    assert [line.split()[1] for line in said] == ['30', '60']
+    table = rows(out)
+    assert [int(row['step']) for row in table] == [10, 20, 30, 40, 50, 60]
+    assert float(table[-1]['loss']) < float(table[0]['loss']) / 2
+    assert float(table[-1]['val_miou_fused']) > 0.6
+    assert table[0]['val_miou_fused'] == ''
+    facts = json.loads((out / RUN).read_text())
+    assert facts['state'] == 'finished'
+    assert facts['steps'] == 60
+    assert set(facts['data']) == {'folder train', 'folder val'}
+    assert facts['sessions'][0]['versions']['torch'] == torch.__version__
+    assert load_recipe(str(out / RECIPE)).optimizer.lr == 3e-3
+    network, card = load_network(RunFolder(out).best())
+    assert not network.training
+    assert card.metrics['val_miou_fused'] == pytest.approx(
+        max(float(row['val_miou_fused']) for row in table if row['val_miou_fused']), abs=0.2)
+
+
+def test_a_seed_decides_everything(data, tmp_path):
+    for name, seed in (('one', 1), ('again', 1), ('other', 2)):
+        run(data, tmp_path / name, steps=2, seed=seed)
+    one, again, other = (read_checkpoint(tmp_path / name) for name in ('one', 'again', 'other'))
+    assert_same(one, again)
+    key = next(iter(one['learner']))
+    assert not torch.equal(one['learner'][key], other['learner'][key])
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_been(data, tmp_path):
+    """Dropout, fairness, the running mean and the optimizer all come back; bit for bit."""
+    changes = {
+        'network': {'name': 'multitaskvif', 'preset': 'rt'},
+        'objective': {'balance': 'fairness'}, 'checkpoint_minutes': 1e-6, 'steps': 10,
+        'check_every': 5, 'log_every': 1,
+    }
+    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+    recipe = yaml_of(tmp_path, **changes)
+    child = subprocess.Popen(
+        [sys.executable, '-c', MAIN, 'train', recipe, '--data', data, '--out', killed],
+        env={**os.environ, 'OMP_NUM_THREADS': str(torch.get_num_threads())},
+        stdout=subprocess.DEVNULL,
+    )
+    rows_wanted = time.monotonic_ns() % 5 + 1  # some moment, another one in every run of the test
+    deadline = time.monotonic() + 120
+    try:
+        while not ((killed / METRICS).is_file() and len(rows(killed)) >= rows_wanted):
+            assert child.poll() is None or len(rows(killed)) >= rows_wanted, 'ended by itself'
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    said = run(data, killed, resume=True, **changes)
+    assert 'finished' in (killed / RUN).read_text()
+    run(data, whole, **changes)
+    first, second = read_checkpoint(whole), read_checkpoint(killed)
+    assert first['step'] == 10
+    assert_same(first, second)
+    for one, other in zip(rows(whole), rows(killed), strict=True):
+        assert {**one, 'samples_per_s': ''} == {**other, 'samples_per_s': ''}
+    assert said[-1].startswith('step 10')
+
+
+def test_two_processes_compute_what_one_does(data, tmp_path):
+    """A network without BatchNorm and a loss that is a mean: only the order of sums differs."""
+    if not torch.distributed.is_available() or not torch.distributed.is_gloo_available():
+        pytest.skip('TORCH HAS NO GLOO: nothing was trained by two processes')
+    changes = {
+        'network': {'name': 'multitaskvif', 'preset': 'u2fusion', 'options': {'way': 'own'}},
+        'steps': 3, 'check_every': 3,
+    }
+    changes['data'] = json.loads(yaml_of(tmp_path).read_text())['data'] | {'batch': 2}
+    one, two = tmp_path / 'one', tmp_path / 'two'
+    done = subprocess.run(
+        [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2',
+         '--rdzv-backend', 'c10d', '--rdzv-endpoint', '127.0.0.1:0', '--local-addr', '127.0.0.1',
+         '--no-python', sys.executable, '-c', MAIN, 'train', yaml_of(tmp_path, **changes),
+         '--data', data, '--out', two],
+        env={**os.environ, 'OMP_NUM_THREADS': '1', 'GLOO_SOCKET_IFNAME': 'lo'},
+        capture_output=True, text=True, timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('step 3 val_loss') == 1  # one of them speaks
+    run(data, one, **changes)
+    first, second = read_checkpoint(one), read_checkpoint(two)
+    assert first['step'] == second['step'] == 3
+    for key, value in first['learner'].items():
+        torch.testing.assert_close(value, second['learner'][key], rtol=1e-4, atol=1e-5)
+    for a, b in zip(rows(one), rows(two), strict=True):
+        assert float(a['loss']) == pytest.approx(float(b['loss']), rel=1e-4)
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(data, tmp_path):
+    from vif_perception.training.source import Source
+
+    source = Source(load_recipe(str(yaml_of(tmp_path))).data, data, 0)
+    with pytest.raises(InputError, match=r'data\.batch: 4 samples cannot be shared by 3'):
+        next(source.batches(0, 1, rank=0, world=3, device=torch.device('cpu')))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_samples(data, tmp_path):
+    out = tmp_path / 'run'
+    with pytest.raises(InputError, match=r'loss: not finite at step [1-9].*; samples train\d, '):
+        run(data, out, 'optimizer.lr=1e18', 'optimizer.clip=1e18', check_every=1)
+    state = read_checkpoint(out)
+    assert all(torch.isfinite(value).all() for value in state['learner'].values())
+    assert 'stopped: InputError: loss: not finite' in (out / RUN).read_text()
+
+
+@contextmanager
+def files_of_at_most(size: int):
+    """Let every write beyond ``size`` bytes of a file fail, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(data, tmp_path):
+    out = tmp_path / 'run'
+    run(data, out, steps=3)
+    good = read_checkpoint(out)
+    with files_of_at_most(1_000_000), pytest.raises(InputError, match=r'last\.pt: cannot be'):
+        write_checkpoint(out, {'step': 9, 'learner': good['learner']})
+    assert_same(read_checkpoint(out), good)
+    assert not list(out.glob('*.tmp'))
+    other = tmp_path / 'other'
+    with files_of_at_most(1_000_000), pytest.raises(
+        InputError, match=r'best-0000003.*cannot be written.*make room on the disk.*--resume'
+    ):
+        run(data, other)
+    assert not list(other.glob('best*'))
+    run(data, other, resume=True)
+    assert read_checkpoint(other)['step'] == 6
+
+
+def test_a_run_is_neither_overwritten_nor_mixed_with_another(data, tmp_path):
+    out = tmp_path / 'run'
+    run(data, out, steps=1)
+    with pytest.raises(InputError, match='holds a run already; remedy: go on with --resume'):
+        run(data, out, steps=1)
+    with pytest.raises(InputError, match=r'is another run: data\.batch, optimizer\.lr, steps;'):
+        run(data, out, 'optimizer.lr=1', 'data.batch=2', resume=True, steps=2)
+    run(data, out, 'log_every=7', 'data.prefetch=2', resume=True, steps=1)
+    (data / 'train1_ir.png').write_bytes((data / 'train2_label.png').read_bytes())
+    with pytest.raises(InputError, match='is another run: files of folder train'):
+        run(data, out, resume=True, steps=1)
+
+
+def test_resuming_before_the_first_checkpoint_starts(data, tmp_path):
+    run(data, tmp_path / 'run', resume=True, steps=1)
+    assert read_checkpoint(tmp_path / 'run')['step'] == 1
+
+
+def test_a_damaged_checkpoint_is_named(data, tmp_path):
+    out = tmp_path / 'run'
+    run(data, out, steps=1)
+    (out / LAST).write_bytes((out / LAST).read_bytes()[:1000])
+    with pytest.raises(InputError, match=r'last\.pt: cannot be read'):
+        run(data, out, resume=True, steps=1)
+
+
+def test_a_run_becomes_weights_with_a_complete_card(data, tmp_path):
+    run(data, tmp_path / 'run', steps=2)
+    out = tmp_path / 'mine.safetensors'
+    card = ship(tmp_path / 'run', data, out, note='tiny')
+    assert read_card(out.with_suffix('.json')) == card
+    assert card.name == 'mine'
+    assert 0.5 <= card.temperature <= 3
+    assert 'mine THERMAL_ONLY, night' in card.metrics['folder test']
+    assert card.metrics['parameters'] > 1e5
+    assert card.training['recipe']['steps'] == 2
+    assert card.training['note'] == 'tiny'
+    assert load_network(out)[1] == card
+    with pytest.raises(InputError, match='is no name for weights'):
+        ship(tmp_path / 'run', data, tmp_path / 'mine.pt')
+    with pytest.raises(InputError, match='is not the folder of a run'):
+        ship(data, data, out)
+
+
+def test_pretraining_then_training_then_teaching(data, tmp_path):
+    pre, teacher, student = (tmp_path / name for name in ('pre', 'teacher', 'student'))
+    run(data, pre, 'objective.stage=pretrain', steps=2)
+    assert 'val_loss' in rows(pre)[-1]
+    ship(pre, data, tmp_path / 'pre.safetensors')
+    with pytest.raises(InputError, match=r'does not fit rt s.*network\.fresh'):
+        run(data, teacher, 'network.preset=s', f'network.start={pre}', steps=1)
+    run(data, teacher, f'network.start={pre}', steps=2)
+    run(data, student, f'objective.teacher.weights={teacher}', steps=2)
+    assert float(rows(student)[-1]['mask_teacher']) > 0
+
+
+def test_without_fabric_the_extra_is_named(data, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'lightning_fabric', None)
+    with pytest.raises(InputError, match=r'pip install vif_perception\[train\]'):
+        run(data, tmp_path / 'run')
+
+
+def test_a_device_that_is_not_there_is_refused(data, tmp_path):
+    with pytest.raises(InputError, match="device: is 'tpu'; accepted: auto, cpu, cuda"):
+        run(data, tmp_path / 'run', 'device=tpu')
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match='device: no GPU'):
+            run(data, tmp_path / 'run', 'device=cuda')
+
+

@@ -1,0 +1,70 @@
+"""``vif-perception train`` and ``ship``: a recipe in, a run folder out; a run in, weights out."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vif_perception.cli import console
+
+Data = Annotated[Path, typer.Option('--data', help='Folder that holds the data sets.')]
+
+
+def train(
+    recipe: Annotated[
+        str, typer.Argument(help='Recipe: a .yaml file, or a packaged one such as rt_s.')
+    ],
+    data: Data = Path(),
+    out: Annotated[Path | None, typer.Option('--out', '-o', help='Run folder.')] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option('--set', metavar='KEY=VALUE', help='Override a key.')
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option('--resume', help='Go on from the last checkpoint, if there is one.')
+    ] = False,
+    steps: Annotated[int | None, typer.Option(help='Short for --set steps=N.')] = None,
+    seed: Annotated[int | None, typer.Option(help='Short for --set seed=N.')] = None,
+    keys: Annotated[
+        bool, typer.Option('--keys', help='List all keys of the recipe with its values, then end.')
+    ] = False,
+) -> None:
+    """Train a network as a recipe says."""
+    from vif_perception.training.recipe import load_recipe
+
+    short = [f'{key}={value}' for key, value in (('steps', steps), ('seed', seed))
+             if value is not None]
+    asked = load_recipe(recipe, [*(sets or []), *short])
+    if keys:
+        from vif_perception.schema import describe
+        from vif_perception.training.recipe import Recipe, flat
+
+        values = flat(asked.model_dump(mode='json'))
+        table = console.table('key', 'value', 'accepted', 'meaning')
+        for key, accepted, _, meaning in describe(Recipe):
+            table.add_row(key, str(values.get(key, '')), accepted, meaning)
+        console.show(table)
+        return
+    from vif_perception.training.engine import train as run
+
+    with console.progress() as advance:
+        run(asked, data, out or Path('runs') / Path(recipe).stem, resume=resume,
+            say=console.say, advance=partial(advance, 'samples'))
+
+
+def ship(
+    run: Annotated[Path, typer.Argument(help='Folder of a finished run.')],
+    data: Data = Path(),
+    out: Annotated[
+        Path | None, typer.Option('--out', '-o', help='.safetensors file to write.')
+    ] = None,
+    test: Annotated[str, typer.Option(help='Split to report on.')] = 'test',
+    note: Annotated[str, typer.Option(help='What is special about this training.')] = '',
+) -> None:
+    """Calibrate the best weights of a run on val, score them on a test split, write the card."""
+    from vif_perception.training.ship import ship as write
+
+    card = write(run, data, out or Path(f'{run.name}.safetensors'), test=test, note=note)
+    console.say(f'temperature {card.temperature:.2f}, sha256 {card.sha256}')

@@ -1,0 +1,78 @@
+"""From a recipe to its parts: network, start weights, teacher, objective."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from vif_perception.errors import InputError
+from vif_perception.inference.weights import load_network
+from vif_perception.models.registry import build
+from vif_perception.training.distillation import Distillation
+from vif_perception.training.losses import class_weights
+from vif_perception.training.objective import Objective
+from vif_perception.training.objectives import objective_for
+from vif_perception.training.recipe import NetworkRecipe, Recipe, TeacherRecipe
+from vif_perception.training.run_folder import weights_of
+from vif_perception.training.source import Source
+from vif_perception.types import LabelSet
+
+
+def make_network(recipe: NetworkRecipe, labels: LabelSet) -> nn.Module:
+    """Build the network, from torch's generator, and fill it from ``start``.
+
+    Raises:
+        InputError: unknown network, start weights that cannot be read or do not fit.
+    """
+    network = build(
+        recipe.name, recipe.preset, classes=len(labels), entities=len(labels) - 1,
+        options=recipe.options,
+    )
+    if not recipe.start:
+        return network
+    path = weights_of(recipe.start)
+    given = load_network(path)[0].state_dict()
+    wanted = network.state_dict()
+    used = {key: value for key, value in given.items() if not key.startswith(recipe.fresh)}
+    bad = sorted(
+        key for key in used.keys() | wanted.keys() if not key.startswith(recipe.fresh) and (
+            key not in used or key not in wanted or used[key].shape != wanted[key].shape
+        )
+    )
+    if bad:
+        raise InputError(
+            f'does not fit {recipe.name} {recipe.preset}: {", ".join(bad[:4])}'
+            f'{" and more" if len(bad) > 4 else ""}', where=str(path), accepted='equal tensors',
+            remedy='name in network.fresh what is to start anew',
+        )
+    network.load_state_dict({**wanted, **used})
+    return network
+
+
+def make_objective(recipe: Recipe, network: nn.Module, source: Source) -> Objective:
+    """Build the objective with its teacher and class weights.
+
+    Raises:
+        InputError: see ``objectives.objective_for``; a teacher with other classes.
+    """
+    asked = recipe.objective
+    return objective_for(
+        network, stage=asked.stage, weights=asked.weights,
+        class_weights=class_weights(source.pixels(), asked.class_weight_power),
+        teach=make_teacher(asked.teacher, source.labels) if asked.teacher.weights else None,
+    )
+
+
+def make_teacher(recipe: TeacherRecipe, labels: LabelSet) -> Distillation:
+    """Load the teacher.
+
+    Raises:
+        InputError: weights that cannot be read, or of other classes.
+    """
+    path = weights_of(recipe.weights)
+    network, card = load_network(path)
+    if card.classes != labels.names:
+        raise InputError(
+            f'knows the classes {", ".join(card.classes)}', where=str(path),
+            accepted=', '.join(labels.names),
+        )
+    return Distillation(network, recipe.sees, recipe.kind, recipe.temperature)

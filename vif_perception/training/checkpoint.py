@@ -1,0 +1,64 @@
+"""Checkpoints that are whole or not there: written beside, flushed, then renamed."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vif_perception.errors import InputError
+
+LAST = 'last.pt'
+
+
+def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
+    """Replace ``last.pt``; on failure the old one stays as it was.
+
+    Raises:
+        InputError: the disk is full or cannot be written.
+    """
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_whole(folder / LAST, content.getbuffer())
+
+
+def read_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """Read ``last.pt``; None where there is none.
+
+    Raises:
+        InputError: it is not a checkpoint.
+    """
+    path = folder / LAST
+    if not path.is_file():
+        return None
+    try:
+        return torch.load(path, weights_only=True, map_location='cpu')
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise InputError(
+            f'cannot be read ({str(error).splitlines()[0]})', where=str(path),
+            remedy='remove it and start the run again, or copy it again',
+        ) from None
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Write a file that other processes, and a later run, see whole or not at all.
+
+    Raises:
+        InputError: the disk is full or cannot be written.
+    """
+    beside = path.with_name(path.name + '.tmp')
+    try:
+        with beside.open('wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise InputError(
+            f'cannot be written ({error.strerror})', where=str(path),
+            remedy='make room on the disk and go on with --resume; what was there is kept',
+        ) from None

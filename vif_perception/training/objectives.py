@@ -1,0 +1,198 @@
+"""What each family learns from: the one place that knows.
+
+A trainer needs no more than :func:`objective_for`::
+
+    objective = objective_for(network, class_weights=weights)
+    terms = objective(Shown.of(rgb, thermal, mask, present, entities), progress)
+    objective.total(terms).backward()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vif_perception.models.egmt import EGMT
+from vif_perception.models.mafs import MAFS
+from vif_perception.models.multitaskvif import MultiTaskVIF
+from vif_perception.models.prediction import Prediction
+from vif_perception.models.rt import RT
+from vif_perception.training import losses, mafs_losses, multitask_losses
+from vif_perception.training.cascade import Turn, cascade_weights, take_turn
+from vif_perception.training.entity_losses import EntityLoss, gate_labels, teacher_share
+from vif_perception.training.multitask_losses import joint_fusion_loss, ssim_loss
+from vif_perception.training.objective import Objective, Shown, Teach
+from vif_perception.training.pretraining import pretext_for
+
+#: Turns of a cascade: SeAFusion's four rounds, fusion before segmentation.
+ROUNDS = 4
+#: Weight of the mask beside the fused image, for MultiTaskVIF and EGMT.
+MASK = 0.5
+#: Share of EGMT's training that is fusion alone: 10 of 120 epochs.
+FUSION_FIRST = 1 / 12
+
+
+class RTObjective(Objective[RT]):
+    """Mask, entities and fused image, all at once; ``class_weights`` (C,) of the mask."""
+
+    TERMS: ClassVar[Mapping[str, float]] = {'fusion': 1.0, 'mask': 1.0, 'entities': 0.2}
+    class_weights: Tensor
+
+    def terms(self, prediction: Prediction, shown: Shown) -> dict[str, Tensor]:
+        """Brighter source except in glare, stronger gradient; weighted cross-entropy and Dice."""
+        weights = self.class_weights.to(shown.rgb.device)
+        return {
+            'fusion': losses.fusion_loss(prediction.fused_y, shown.y, shown.thermal, shown.both),
+            'mask': losses.mask_loss(prediction.logits, shown.mask, weights),
+            'entities': F.binary_cross_entropy_with_logits(
+                prediction.entity_logits, shown.entities
+            ),
+        }
+
+
+class JointObjective(Objective[MultiTaskVIF]):
+    """MultiTaskVIF with its multi-task head: both tasks in one stage."""
+
+    TERMS: ClassVar[Mapping[str, float]] = {
+        'fusion': 1.0, 'fusion_ssim': 0.0, 'mask': MASK, 'mask_lovasz': 0.0
+    }
+
+    def terms(self, prediction: Prediction, shown: Shown) -> dict[str, Tensor]:
+        """Brighter source, stronger gradient; hard pixels and Dice."""
+        terms = self._fusion(prediction, shown)
+        terms['mask'] = multitask_losses.segmentation_loss(prediction.logits, shown.mask)
+        if self.weights['mask_lovasz']:
+            full = F.interpolate(prediction.logits, shown.mask.shape[-2:], mode='bilinear')
+            terms['mask_lovasz'] = losses.lovasz_loss(full, shown.mask)
+        return terms
+
+    def _fusion(self, prediction: Prediction, shown: Shown) -> dict[str, Tensor]:
+        images = (prediction.fused_y, shown.y, shown.thermal, shown.both)
+        terms = {'fusion': joint_fusion_loss(*images)}
+        if self.weights['fusion_ssim']:
+            terms['fusion_ssim'] = ssim_loss(*images)
+        return terms
+
+
+class FusionObjective(JointObjective):
+    """A host with its own decoder: no mask."""
+
+    TERMS: ClassVar[Mapping[str, float]] = {'fusion': 1.0, 'fusion_ssim': 0.0}
+    selects = 'loss'
+
+    def terms(self, prediction: Prediction, shown: Shown) -> dict[str, Tensor]:
+        """Brighter source, stronger gradient."""
+        return self._fusion(prediction, shown)
+
+
+class CascadeObjective(JointObjective):
+    """SeAFusion's turns: one part learns, the other is frozen."""
+
+    TERMS: ClassVar[Mapping[str, float]] = {
+        'fusion': 1.0, 'fusion_ssim': 0.0, 'mask': 1.0, 'mask_lovasz': 0.0
+    }
+    staged = True
+    _turn: Turn = 'fusion'
+    _round = 0
+
+    def predict(self, shown: Shown, progress: float) -> Prediction:
+        """Let the part learn whose turn it is."""
+        self._round, self._turn = turn_at(progress)
+        take_turn(self.network, self._turn)
+        return super().predict(shown, progress)
+
+    def terms(self, prediction: Prediction, shown: Shown) -> dict[str, Tensor]:
+        """Fusion plus the round's number times the mask, or the mask alone."""
+        found = super().terms(prediction, shown)
+        fusion, mask = cascade_weights(self._turn, self._round)
+        return {
+            name: value * (fusion if name.startswith('fusion') else mask)
+            for name, value in found.items()
+        }
+
+
+def turn_at(progress: float) -> tuple[int, Turn]:
+    """Round, counted from 0, and turn of a cascade at a progress of 0..1."""
+    number, second = divmod(min(int(progress * 2 * ROUNDS), 2 * ROUNDS - 1), 2)
+    return number, 'segmentation' if second else 'fusion'
+
+
+class MAFSObjective(Objective[MAFS]):
+    """Stage II of MAFS; meant to be balanced by max-min fairness."""
+
+    TERMS: ClassVar[Mapping[str, float]] = {'fusion': 1.0, 'mask': 1.0}
+
+    def terms(self, prediction: Prediction, shown: Shown) -> dict[str, Tensor]:
+        """Correlation, gradient, the source that varies more; hard pixels, auxiliary maps."""
+        return {
+            'fusion': mafs_losses.fusion_loss(
+                prediction.fused_y, shown.y, shown.thermal, shown.both
+            ),
+            'mask': mafs_losses.mask_losses(
+                prediction.logits, prediction.auxiliaries, shown.mask
+            ),
+        }
+
+
+class EGMTObjective(Objective[EGMT]):
+    """Fusion first, then entities and our mask head too; labels open the gates less and less."""
+
+    TERMS: ClassVar[Mapping[str, float]] = {'fusion': 1.0, 'mask': MASK, 'entities': 1.0}
+    staged = True
+    _entities = EntityLoss()
+    _alone = False
+
+    def predict(self, shown: Shown, progress: float) -> Prediction:
+        """Open some gates by labels; which ones is drawn from torch's own generator."""
+        self._alone = progress < FUSION_FIRST
+        gates = None
+        if self.network.training:
+            gates = gate_labels(shown.entities, teacher_share(progress))
+        return self.network(shown.rgb, shown.y, shown.thermal, shown.present, labels=gates)
+
+    def terms(self, prediction: Prediction, shown: Shown) -> dict[str, Tensor]:
+        """Brighter source, stronger gradient; asymmetric loss and alignment; hard pixels."""
+        fusion = joint_fusion_loss(prediction.fused_y, shown.y, shown.thermal, shown.both)
+        if self._alone:
+            return {'fusion': fusion}
+        return {
+            'fusion': fusion,
+            'mask': multitask_losses.segmentation_loss(prediction.logits, shown.mask),
+            'entities': self._entities(prediction, shown.entities),
+        }
+
+
+def objective_for(
+    network: nn.Module, *, stage: str = 'supervised', class_weights: Tensor | None = None,
+    weights: Mapping[str, float] | None = None, teach: Teach | None = None,
+) -> Objective:
+    """The objective of a network of the registry.
+
+    Args:
+        stage: ``supervised`` or ``pretrain``.
+        class_weights: (C,), which only ``rt`` uses: the others look for hard pixels.
+        weights, teach: see :class:`Objective`.
+
+    Raises:
+        InputError: unknown loss term, or a family that cannot be pre-trained.
+    """
+    if stage == 'pretrain':
+        return pretext_for(network, weights)
+    if isinstance(network, RT):
+        objective = RTObjective(network, weights, teach)
+        objective.class_weights = (
+            torch.ones(network.config.classes) if class_weights is None else class_weights
+        )
+        return objective
+    if isinstance(network, MultiTaskVIF):
+        kind = {'mth': JointObjective, 'cascade': CascadeObjective, 'own': FusionObjective}
+        return kind[network.config.way](network, weights, teach)
+    if isinstance(network, MAFS):
+        return MAFSObjective(network, weights, teach)
+    if isinstance(network, EGMT):
+        return EGMTObjective(network, weights, teach)
+    raise TypeError(f'no objective for {type(network).__name__}')

@@ -1,0 +1,113 @@
+"""All data of a run: its data sets opened, counted, hashed, and its batches."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vif_perception.errors import InputError
+from vif_perception.labels import MFNET
+from vif_perception.training.augmentation import Augmentation
+from vif_perception.training.data import Batch, pixels_of
+from vif_perception.training.datasets import DatasetConfig, PairDataset, open_dataset
+from vif_perception.training.loading import Loader, LoaderConfig
+from vif_perception.training.order import Order
+from vif_perception.training.recipe import DataRecipe
+
+
+class Source:
+    """Everything a run learns from, and what it is looked at with.
+
+    Args:
+        root: folder that relative roots of the data sets lie in.
+
+    Attributes:
+        val: the data set that selects; labels: what the ids of the masks mean.
+
+    Raises:
+        InputError: a data set cannot be opened, or class lists differ.
+    """
+
+    def __init__(self, recipe: DataRecipe, root: Path, seed: int):
+        self._recipe, self._seed = recipe, seed
+        self._sets = [open_at(config, root) for config in recipe.train]
+        self.val = open_at(recipe.val, root)
+        found = [dataset.labels for dataset in (*self._sets, self.val) if dataset.labels]
+        self.labels = found[0] if found else MFNET
+        if any(labels != self.labels for labels in found):
+            raise InputError('data sets with different classes', where='data',
+                             accepted='one class list for all masks')
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps until every sample was shown as often as its data set's share says."""
+        return max(1, round(self._order().steps_per_epoch))
+
+    def batches(
+        self, start: int, stop: int, *, rank: int, world: int, device: torch.device
+    ) -> Iterator[Batch]:
+        """Yield the slice of process ``rank`` of ``world`` of the batches of steps start to stop.
+
+        Raises:
+            InputError: the batch cannot be shared evenly; see ``Loader``.
+        """
+        recipe = self._recipe
+        if recipe.batch % world:
+            raise InputError(
+                f'{recipe.batch} samples cannot be shared by {world} processes',
+                where='data.batch', accepted=f'multiples of {world}',
+            )
+        config = LoaderConfig(
+            batch=recipe.batch // world, workers=recipe.workers, prefetch=recipe.prefetch,
+            cache=recipe.cache,
+        )
+        loader = Loader(
+            self._sets, Augmentation(recipe.augmentation), config, seed=self._seed,
+            shares=[config.share for config in recipe.train], device=device, rank=rank,
+            world=world,
+        )
+        yield from loader.batches(start, stop)
+
+    def names(self, step: int) -> list[str]:
+        """Ids of all samples of a step, over all processes."""
+        places = self._order().step(step)
+        return [self._sets[place.dataset].records[place.item].id for place in places]
+
+    def pixels(self) -> Tensor:
+        """Labelled pixels of each class, in the data sets whose masks are files, (C,)."""
+        count = torch.zeros(len(self.labels), dtype=torch.long)
+        for dataset in self._sets:
+            if any(record.mask for record in dataset.records):
+                count += pixels_of(dataset)
+        return count
+
+    def digests(self) -> dict[str, str]:
+        """Hash of the ids and images of each data set, by ``name split``."""
+        return {f'{item.name} {item.split}': _digest(item) for item in (*self._sets, self.val)}
+
+    def _order(self) -> Order:
+        return Order(
+            [len(dataset) for dataset in self._sets],
+            [config.share for config in self._recipe.train], batch=self._recipe.batch,
+            seed=self._seed,
+        )
+
+
+def open_at(config: DatasetConfig, root: Path) -> PairDataset:
+    """Open a data set whose root is below ``root`` unless it is absolute."""
+    return open_dataset(config.model_copy(update={'root': root / config.root}))
+
+
+def _digest(dataset: PairDataset) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    for index, record in enumerate(dataset.records):
+        found.update(record.id.encode())
+        for _, content in dataset.sources(index):
+            found.update(content)
+        if record.mask:
+            found.update(record.mask.read_bytes())
+    return found.hexdigest()
