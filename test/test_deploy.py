@@ -63,6 +63,13 @@ def test_thermal_only_gives_the_windowed_grey_image():
     np.testing.assert_array_equal(out.fused, np.repeat(thermal[..., None], 3, 2))
 
 
+@pytest.mark.parametrize('window', [(1.0, 1.0), (2.0, 1.0), (0.0, np.inf), (np.nan, 1.0)])
+def test_thermal_window_without_a_width_is_refused(window):
+    rgb, thermal = images(64, 48)
+    with pytest.raises(InputError, match=r'thermal window.*black below white'):
+        make_engine().run(rgb, thermal, bgr=False, window=window, calibration=identity(64, 48))
+
+
 def test_bgr_equals_rgb_with_swapped_channels():
     rgb, thermal = images(64, 48)
     engine = make_engine()

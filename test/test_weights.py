@@ -92,6 +92,59 @@ def test_class_list_that_does_not_fit_shows_both_shapes(saved):
         load_network(saved)
 
 
+@pytest.mark.parametrize(('convert', 'said'), [
+    (lambda x: x.half(), r'mask_head\.bias is float16; accepted: float32; remedy: convert it'),
+    (lambda x: x.to(torch.int64), r'mask_head\.bias is int64; accepted: float32'),
+    (lambda x: x.double(), r'mask_head\.bias is float64; accepted: float32'),
+    (lambda x: torch.full_like(x, torch.nan), r'mask_head\.bias holds values that are not fin'),
+    (lambda x: torch.full_like(x, torch.inf), r'mask_head\.bias holds values that are not fin'),
+])
+def test_numbers_that_no_network_can_run_with(saved, convert, said):
+    tensors = load_file(saved)
+    tensors['mask_head.bias'] = convert(tensors['mask_head.bias'])
+    save_file(tensors, saved)
+    rehash(saved)
+    with pytest.raises(InputError, match=said):
+        load_network(saved)
+
+
+def test_a_card_tells_every_option_and_builds_with_them(tmp_path):
+    path = tmp_path / 'x.safetensors'
+    network = build(
+        'multitaskvif', 'rt', classes=9, entities=8, options={'keep_host_decoder': True}
+    )
+    card = save_network(
+        network, path, name='x', network='multitaskvif', preset='rt', classes=MFNET.names,
+        colors=MFNET.colors, entities=MFNET.names[1:],
+    )
+    assert card.options == {'way': 'mth', 'keep_host_decoder': True, 'task_exchange': False}
+    loaded, _ = load_network(path)
+    assert loaded.config == network.config
+    save_network(
+        build('egmt', 'tiny', classes=9, entities=8), path, name='x', network='egmt',
+        preset='tiny', classes=MFNET.names, colors=MFNET.colors, entities=MFNET.names[1:],
+    )
+    edit_card(path, options={**json.loads(path.with_suffix('.json').read_text())['options'],
+                             'blocks': 2})
+    with pytest.raises(InputError, match='only in the network: stream_ir'):
+        load_network(path)
+
+
+@pytest.mark.parametrize(('options', 'said'), [
+    ({'host': 'rt'}, r"tiny\.json: model\.options: rt has no option 'host'; accepted: none"),
+    ([], 'is not a card: options'),
+])
+def test_options_of_a_card_that_the_network_does_not_have(saved, options, said):
+    edit_card(saved, options=options)
+    with pytest.raises(InputError, match=said):
+        load_network(saved)
+
+
+def test_configured_options_must_be_those_of_the_weights(saved):
+    with pytest.raises(InputError, match=r"model\.options: way is 'own'.*made with no options"):
+        create_engine(load_config(None, [f'model.weights={saved}', 'model.options.way=own']))
+
+
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
