@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -213,6 +214,22 @@ def test_replay_of_a_simulated_bag(drive: Path, tmp_path: Path) -> None:
     assert report['segmentation']['frames'] == 6
     for said in ('6 rgb, 6 thermal', 'FUSED 6', 'mIoU', str(tmp_path / 'report.html')):
         assert said in result.stdout
+
+
+@pytest.mark.usefixtures('engine')
+def test_a_simulated_bag_says_itself_how_the_cameras_are_mounted(
+    drive: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    result = call('replay', drive, '--out', tmp_path / 'a')
+    assert 'extrinsic' in result.stdout
+    report = report_of(tmp_path / 'a')
+    assert report['topics']['extrinsic'] == '/tf_static'
+    assert report['registration'].startswith('camera_info')
+    found = engine.calls[-1][4].grid
+    call('replay', drive, '--out', tmp_path / 'b', '--config', drive.with_suffix('.yaml'),
+         '--set', 'registration.plane_distance_m=30')
+    np.testing.assert_allclose(found, engine.calls[-1][4].grid, atol=1e-3)
+    assert 'extrinsic' not in report_of(tmp_path / 'b')['topics']
 
 
 @pytest.mark.usefixtures('engine')

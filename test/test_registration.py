@@ -199,8 +199,8 @@ def test_aligned_images_of_other_size_are_scaled_corner_to_corner(reference, sou
 
 def test_scaling_with_another_aspect_ratio_is_said():
     config = RegistrationConfig()
-    assert 'aspect' in calibrate(config, 'rgb', (64, 48), (64, 51), None, None).source
-    assert 'aspect' not in calibrate(config, 'rgb', (64, 48), (32, 24), None, None).source
+    assert 'proportions' in calibrate(config, 'rgb', (64, 48), (64, 51), None, None).doubt
+    assert calibrate(config, 'rgb', (64, 48), (32, 24), None, None).doubt == ''
 
 
 @given(shift=st.tuples(small, small, small), perspective=st.tuples(small, small),
@@ -309,3 +309,14 @@ def test_supported_distortions(name, d, kept):
     assert model.distortion.tolist() == kept
     assert model.size == (64, 48)
     assert model.frame_id == 'optical'
+
+
+@pytest.mark.parametrize('source, doubted', [('auto', True), ('identity', False)])
+def test_camera_matrices_that_differ_throw_doubt_on_unasked_identity(source, doubted):
+    config = RegistrationConfig(source=source)
+    rgb, wide = camera((64, 48), 60.0), camera((32, 24), 27.0)
+    found = calibrate(config, 'rgb', (64, 48), (32, 24), rgb, wide)
+    assert bool(found.doubt) == doubted
+    same = calibrate(config, 'rgb', (64, 48), (32, 24), rgb, camera((32, 24), 30.0))
+    assert same.doubt == ''
+    assert calibrate(config, 'rgb', (64, 48), (32, 24), None, wide).doubt == ''

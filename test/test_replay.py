@@ -439,6 +439,23 @@ def test_configuration_reaches_the_pipeline(tmp_path: Path) -> None:
     assert run(bag, tmp_path / 'out', config=config).report['modes'] == {'FUSED': 4}
 
 
+def test_cameras_that_are_not_aligned_are_noted(tmp_path: Path) -> None:
+    events = [
+        event._replace(content=camera('thermal', 40.0))
+        if event.topic == '/thermal/camera_info' else event for event in drive(3)
+    ] + [
+        Event('/thermal/camera_info', START_NS, START_NS, camera('thermal', 40.0))
+    ]
+    bag = write_mcap(tmp_path / 'a.mcap', sorted(events, key=lambda event: event.received_ns))
+    report = run(bag, tmp_path / 'out').report
+    assert report['registration'] == 'identity'
+    (note,) = report['notes']
+    assert 'camera_info differ' in note
+    assert '/tf_static' in note
+    aligned = load_config(sets=['registration.source=identity'])
+    assert run(bag, tmp_path / 'out', config=aligned).report['notes'] == []
+
+
 POSE = 'registration.t_rgb_thermal=[1,0,0,0.05, 0,1,0,0, 0,0,1,0, 0,0,0,1]'
 
 

@@ -87,6 +87,7 @@ class Calibration:
             reference pixel (row v, column u) the position (x, y) in px in the other image
             (pixel centres at integers; positions outside the image see nothing).
         source: how it was obtained, for diagnostics.
+        doubt: why the images are probably not aligned although they count as such, '' otherwise.
     """
 
     reference: Camera
@@ -94,6 +95,7 @@ class Calibration:
     other_size: tuple[int, int]
     grid: np.ndarray | None
     source: str = 'identity'
+    doubt: str = ''
 
 
 @dataclass(frozen=True)

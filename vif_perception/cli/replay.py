@@ -163,6 +163,10 @@ def _summary(report: dict[str, Any]) -> list[tuple[str, str]]:
         ('modes', _modes(report)),
         ('left out', _counts(report['drops'])),
     ]
+    if report['registration']:
+        extrinsic = report['topics'].get('extrinsic')
+        found = f', extrinsic from {extrinsic}' if extrinsic else ''
+        rows.append(('registration', report['registration'] + found))
     if report['skew_ms']:
         rows.append(('skew', _spread(report['skew_ms'], 'ms')))
     if 'total' in report['latency_ms']:

@@ -16,6 +16,7 @@ from rosbags.typesys.store import Typestore
 
 from vif_perception.errors import InputError
 from vif_perception.replay.typestore import ros2_types
+from vif_perception.sensing import quaternion
 from vif_perception.types import CameraModel, Frame, Health, LabelSet, Mode
 
 #: Written into the MCAP header; without a version, so that equal runs give equal bytes.
@@ -108,6 +109,26 @@ class BagRecorder:
                 'sensor_msgs/msg/RegionOfInterest',
                 x_offset=0, y_offset=0, height=0, width=0, do_rectify=False,
             ),
+        )
+
+    def static_transform(
+        self, topic: str, received_ns: int, stamp_ns: int, parent: str, child: str,
+        transform: np.ndarray,
+    ) -> None:
+        """Write a latched tf2_msgs/TFMessage; ``transform`` is 4x4, X_parent = T X_child."""
+        x, y, z, w = quaternion(transform[:3, :3])
+        moves = dict(zip('xyz', map(float, transform[:3, 3]), strict=True))
+        pose = self._make(
+            'geometry_msgs/msg/Transform',
+            translation=self._make('geometry_msgs/msg/Vector3', **moves),
+            rotation=self._make('geometry_msgs/msg/Quaternion', x=x, y=y, z=z, w=w),
+        )
+        stamped = self._make(
+            'geometry_msgs/msg/TransformStamped', header=self._header(stamp_ns, parent),
+            child_frame_id=child, transform=pose,
+        )
+        self._write(
+            topic, received_ns, 'tf2_msgs/msg/TFMessage', qos=LATCHED, transforms=[stamped]
         )
 
     def label_info(

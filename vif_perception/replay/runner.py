@@ -6,13 +6,14 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vif_perception.errors import InputError
 from vif_perception.pipeline import Pipeline
 from vif_perception.replay.bag import open_source
+from vif_perception.replay.extrinsic import TF_STATIC, with_recorded_extrinsic
 from vif_perception.replay.inputs import make_injector, open_truth, truth_folder
 from vif_perception.replay.options import ReplayOptions
 from vif_perception.replay.outputs import Outputs
@@ -90,19 +91,21 @@ def _run(
         truth=NONE if masks else options.truth,
     )
     report['topics'] = {**vars(topics), 'truth': str(masks) if masks else topics.truth}
+    config = with_recorded_extrinsic(options.config, source, topics)
+    if config is not options.config:
+        report['topics']['extrinsic'] = TF_STATIC
     truth = open_truth(source, topics, masks, options)
     if engine is None:
         from vif_perception.inference import create_engine
 
-        engine = create_engine(options.config)
+        engine = create_engine(config)
     check_classes(gates, engine.labels.names)
     tap = EngineTap(engine)
     folder.ran_on(tap)
     writer = ReportWriter(folder, engine.labels, fusion_frames=options.fusion_frames)
     outputs = Outputs(folder.path / RESULT_BAG, writer, engine.labels, truth)
-    pipeline = Pipeline(
-        options.config, tap, timer=time.perf_counter_ns, camchain=camchain
-    )
+    pipeline = Pipeline(config, tap, timer=time.perf_counter_ns, camchain=camchain)
+    options = replace(options, config=config)
     player = Player(source, topics, pipeline, tap, outputs, truth, injector, options, progress)
     started = time.perf_counter()
     error, stop = _play(player, outputs)

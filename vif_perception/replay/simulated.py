@@ -12,6 +12,7 @@ from PIL import Image
 
 from vif_perception.errors import InputError
 from vif_perception.labels import MFNET
+from vif_perception.replay.extrinsic import TF_STATIC
 from vif_perception.replay.record import BagRecorder
 from vif_perception.report import Progress
 from vif_perception.sim import Rig, Sample
@@ -51,9 +52,9 @@ def record_drive(
 ) -> Path:
     """Write ``frames`` samples of a rig as an MCAP bag, and a configuration beside it.
 
-    The bag has ``/rgb`` and ``/thermal`` with ``image_raw`` and ``camera_info``, the mask in
-    ``/ground_truth/mask`` and its classes. The configuration holds the extrinsic, for
-    ``vif-perception replay --config``.
+    The bag has ``/rgb`` and ``/thermal`` with ``image_raw`` and ``camera_info``, the extrinsic in
+    ``/tf_static``, the mask in ``/ground_truth/mask`` and its classes. The configuration, for
+    ``vif-perception replay --config``, holds the registration and the thermal window.
 
     Args:
         rig: the cameras; the same rig and arguments give the same bytes.
@@ -92,6 +93,10 @@ def _record(recorder: BagRecorder, rig: Rig, sample: Sample, compressed: bool) -
         recorder.label_info(
             '/ground_truth/label_info', sample.rgb_received_ns, sample.stamp_ns, frame_id, MFNET
         )
+        recorder.static_transform(
+            TF_STATIC, sample.rgb_received_ns, sample.stamp_ns, frame_id,
+            rig.thermal_camera.frame_id, rig.t_rgb_thermal,
+        )
     cameras: tuple[tuple[Camera, Frame | None, int], ...] = (
         ('rgb', sample.rgb, sample.rgb_received_ns),
         ('thermal', sample.thermal, sample.thermal_received_ns),
@@ -126,5 +131,7 @@ def _compressed(recorder: BagRecorder, camera: Camera, frame: Frame, received_ns
 def _configuration(rig: Rig) -> str:
     registration = rig.registration.model_dump(exclude_defaults=True)
     registration['t_rgb_thermal'] = list(registration['t_rgb_thermal'])
-    tree = {'/**': {'ros__parameters': {'registration': registration}}}
-    return '# Registration of the simulated rig.\n' + yaml.safe_dump(tree, sort_keys=False)
+    thermal = rig.thermal.model_dump(exclude_defaults=True)
+    tree = {'/**': {'ros__parameters': {'thermal': thermal, 'registration': registration}}}
+    head = '# Thermal window and registration of the simulated rig.\n'
+    return head + yaml.safe_dump(tree, sort_keys=False)

@@ -30,6 +30,7 @@ def empty_report(bags: Iterable[Path]) -> dict[str, Any]:
         'error': 'the run did not come to its end',
         'bag': {'paths': paths, 'start_ns': None, 'duration_s': None} if paths else None,
         'topics': None,
+        'registration': None,
         'frames': {'rgb': 0, 'thermal': 0, 'pairs': 0, 'partials': 0},
         'drops': {},
         'modes': {},

@@ -121,6 +121,7 @@ def _numbers(report: Mapping[str, Any]) -> dict[str, Any]:
         'dropped': int(sum(drops.values())),
         'methods': methods, 'metrics': metrics, 'copies': summary.COPIES,
         'topics': report.get('topics') or {}, 'versions': report.get('versions') or {},
+        'registration': report.get('registration') or '',
         'weights': report.get('weights') or {}, 'source': report.get('bag') or '',
         'speed': summary.counts(report.get('speed')),
         'schema': report.get('schema') or '',

@@ -18,7 +18,7 @@ from vif_perception.report.fusion_sample import FusionSample
 from vif_perception.report.gallery import Gallery
 from vif_perception.report.gates import Gate
 from vif_perception.report.tally import Tally
-from vif_perception.types import Camera, FramePair, Health, LabelSet, Mode, Perception
+from vif_perception.types import Calibration, Camera, FramePair, Health, LabelSet, Mode, Perception
 
 #: Told (stage, how many are done, which part of all that is, 0..1).
 Progress = Callable[[str, int, float], None]
@@ -43,6 +43,7 @@ class ReportWriter:
         self._gallery = Gallery(labels)
         self._fusion = FusionSample(fusion_frames)
         self._segmentation = SegmentationScore(labels)
+        self._calibration: Calibration | None = None
         self._rows = folder.path / ROWS
         try:
             self._lines = self._rows.open('w', buffering=1, encoding='utf-8')
@@ -75,6 +76,7 @@ class ReportWriter:
         self._tally.add(pair, perception)
         if perception.mode is Mode.FUSED:
             self._fusion.add(perception.fused, view)
+            self._calibration = view.calibration
         misfit: InputError | None = None
         if truth is not None:
             try:
@@ -201,13 +203,23 @@ class ReportWriter:
                 'partials': health.partials,
             },
             drops=dict(sorted(health.drops.items())),
-            notes=list(notes),
+            registration=self._calibration.source if self._calibration else None,
+            notes=[*notes, *self._doubts()],
             segmentation=self.so_far()['segmentation'],
             speed={
                 'elapsed_s': round(elapsed_s, 3),
                 'outputs_per_s': round(self._tally.outputs / max(elapsed_s, 1e-9), 2),
             },
         )
+
+    def _doubts(self) -> list[str]:
+        if self._calibration is None or not self._calibration.doubt:
+            return []
+        return [
+            f'registration: the images count as aligned, but {self._calibration.doubt}; give the '
+            'extrinsic (/tf_static or registration.t_rgb_thermal), a homography or a camchain, or '
+            'registration.source=identity when they are aligned'
+        ]
 
     def _tell(self, error: str, problem: InputError) -> str:
         """Return why the run failed; what comes on top of that becomes a note."""

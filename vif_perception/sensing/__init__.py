@@ -10,12 +10,14 @@ from vif_perception.sensing.encodings import (
     rgb_view,
     thermal_view,
 )
-from vif_perception.sensing.registration import calibrate
+from vif_perception.sensing.registration import calibrate, registration_given
 from vif_perception.sensing.thermal import ThermalWindow, to_kelvin
+from vif_perception.sensing.transforms import find_transform, quaternion, rigid
 from vif_perception.sensing.watch import CONDITIONS, FrameWatch
 
 __all__ = [
-    'CONDITIONS', 'Camchain', 'FrameWatch', 'ThermalWindow', 'calibrate', 'camera_model', 'check_frame',
-    'decode_compressed', 'decode_compressed_mask', 'decode_image', 'decode_mask',
-    'parse_camchain', 'read_camchain', 'rgb_view', 'thermal_view', 'to_kelvin',
+    'CONDITIONS', 'Camchain', 'FrameWatch', 'ThermalWindow', 'calibrate', 'camera_model',
+    'check_frame', 'decode_compressed', 'decode_compressed_mask', 'decode_image', 'decode_mask',
+    'find_transform', 'parse_camchain', 'quaternion', 'read_camchain', 'registration_given',
+    'rgb_view', 'rigid', 'thermal_view', 'to_kelvin',
 ]

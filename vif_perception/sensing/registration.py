@@ -13,11 +13,13 @@ from vif_perception.sensing.camera_info import camera_model, require_rigid
 from vif_perception.sensing.lens import distort, undistort
 from vif_perception.types import Calibration, Camera, CameraModel
 
-__all__ = ['NOWHERE', 'calibrate', 'camera_model', 'plane_grid']
+__all__ = ['NOWHERE', 'calibrate', 'camera_model', 'plane_grid', 'registration_given']
 
 # Position of pixels that see nothing: far outside any image, and finite (a sampler given NaN
 # may read anything).
 NOWHERE = -1.0e6
+# Sizes and camera matrices of aligned images differ by less than this part of the image.
+_ALIKE = 0.01
 
 Size = tuple[int, int]
 
@@ -51,9 +53,11 @@ def calibrate(
     sizes: dict[Camera, Size] = {'rgb': rgb_size, 'thermal': thermal_size}
     other: Camera = 'thermal' if reference == 'rgb' else 'rgb'
     size, other_size = sizes[reference], sizes[other]
-    source = config.source if config.source != 'auto' else _given(config)
+    source = config.source if config.source != 'auto' else registration_given(config)
     if source == 'identity':
-        return _aligned(reference, size, other_size)
+        asked = config.source == 'identity'
+        doubt = '' if asked else _doubt(rgb_size, thermal_size, rgb_camera, thermal_camera)
+        return _aligned(reference, size, other_size, doubt)
     if source == 'homography':
         grid = _homography_grid(config.homography, reference, size)
     else:
@@ -95,7 +99,8 @@ def plane_grid(
         return _grid(_apply(other.matrix, distort(ideal, other.distortion)))
 
 
-def _given(config: RegistrationConfig) -> str:
+def registration_given(config: RegistrationConfig) -> str:
+    """Return the source that ``auto`` takes: 'identity' when nothing was given."""
     if config.t_rgb_thermal:
         return 'camera_info'
     if config.camchain:
@@ -103,15 +108,34 @@ def _given(config: RegistrationConfig) -> str:
     return 'homography' if config.homography else 'identity'
 
 
-def _aligned(reference: Camera, size: Size, other_size: Size) -> Calibration:
+def _doubt(
+    rgb_size: Size, thermal_size: Size, rgb: CameraModel | None, thermal: CameraModel | None
+) -> str:
+    """Say why images that nobody has registered are probably not aligned; '' when nothing tells.
+
+    Aligned images have the same proportions, and the same camera matrix in parts of their size.
+    """
+    proportions = rgb_size[0] / rgb_size[1], thermal_size[0] / thermal_size[1]
+    if abs(proportions[0] / proportions[1] - 1) > _ALIKE:
+        return 'the images have different proportions'
+    if rgb is None or thermal is None:
+        return ''
+    first, second = (
+        np.array([m.matrix[0, 0], m.matrix[1, 1], m.matrix[0, 2] + 0.5, m.matrix[1, 2] + 0.5])
+        / np.array(m.size * 2) for m in (rgb, thermal)
+    )
+    if np.abs(first - second).max() > _ALIKE:
+        return 'the camera matrices in camera_info differ'
+    return ''
+
+
+def _aligned(reference: Camera, size: Size, other_size: Size, doubt: str) -> Calibration:
     if size == other_size:
-        return Calibration(reference, size, other_size, None, 'identity')
+        return Calibration(reference, size, other_size, None, 'identity', doubt)
     scale = np.divide(other_size, size)
     grid = (_pixels(*size) + 0.5) * scale - 0.5  # pixel centres lie at integers
     source = f'identity, {other_size[0]}x{other_size[1]} scaled to {size[0]}x{size[1]}'
-    if abs(scale[0] / scale[1] - 1) > 0.01:
-        source += ' (different aspect ratios: probably not aligned, calibrate)'
-    return Calibration(reference, size, other_size, grid.astype(np.float32), source)
+    return Calibration(reference, size, other_size, grid.astype(np.float32), source, doubt)
 
 
 def _homography_grid(numbers: Sequence[float], reference: Camera, size: Size) -> np.ndarray:
@@ -157,7 +181,8 @@ def _rig(
                 f'calibration of the {name} camera is for {model.size[0]}x{model.size[1]}, '
                 f'images are {size[0]}x{size[1]}', where='registration', accepted='equal sizes',
                 remedy='calibrate at the size the camera publishes (cropping, padding and '
-                'binning change the camera matrix in different ways)',
+                'binning change the camera matrix in different ways), or set registration.source '
+                'to identity when the images are aligned',
             )
     assert rgb is not None
     assert thermal is not None

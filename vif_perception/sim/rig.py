@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from vif_perception.config import RegistrationConfig
+from vif_perception.config import RegistrationConfig, ThermalConfig
 from vif_perception.errors import InputError
 from vif_perception.sensing.registration import calibrate
 from vif_perception.sim.faults import Fault, FaultInjector
@@ -63,6 +63,8 @@ class Rig:
         rgb_camera, thermal_camera: camera models.
         t_rgb_thermal: 4x4, X_rgb = T X_thermal, metres.
         registration: configuration from which the calibration can be made.
+        thermal: configuration of the thermal window: the street is 280 to 285 K and its people up
+            to 300 K, which the general default would show nearly black.
 
     Raises:
         InputError: a size, rate, seed or time of day outside the range.
@@ -81,6 +83,7 @@ class Rig:
             source='camera_info', plane_distance_m=16.0,
             t_rgb_thermal=tuple(map(float, self.t_rgb_thermal.ravel())),
         )
+        self.thermal = ThermalConfig(window_min_k=272.0, window_max_k=302.0)
         self._scene = Scene(seed, time_of_day)
         textures = Textures(self._scene.style, seed)
         self._rgb = Renderer(View(self.rgb_camera, np.eye(4)), self._scene, textures)
