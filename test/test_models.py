@@ -8,7 +8,7 @@ import torch
 
 from vif_perception.models.blocks import ConvBN, fold_batchnorm
 from vif_perception.models.cost import cost
-from vif_perception.models.registry import build, families, register
+from vif_perception.models.registry import build, families
 
 TINY = (64, 96)
 PRESETS = [(name, preset) for name, family in families().items() for preset in family.presets]
@@ -121,8 +121,3 @@ def test_cost_counts_a_known_convolution():
             return self.conv(rgb)
 
     assert cost(Net(), (64, 32)).macs == 64 * 32 * 3 * 8 * 9
-
-
-def test_registering_a_name_twice_is_an_error():
-    with pytest.raises(KeyError, match='rt is registered twice'):
-        register('rt', families()['rt'])
