@@ -229,3 +229,12 @@ def test_smear_keeps_the_amount_of_light():
     cells, cut = smear((slice(0, 3), slice(0, 5)), tile, 4, 6)
     assert (cells[1].start, cells[1].stop) == (0, 6)
     assert cut.shape[1] == 6
+
+
+@pytest.mark.parametrize('time_of_day', ['day', 'night'])
+def test_the_thermal_window_of_the_rig_shows_the_street_and_its_people(time_of_day):
+    rig = Rig(1, **SMALL, time_of_day=time_of_day, rate_hz=0.5)
+    kelvin = np.concatenate([s.thermal.data.ravel() for s in rig.samples(3)]) / 100
+    low, high = rig.thermal.window_min_k, rig.thermal.window_max_k
+    assert 0.25 < (np.median(kelvin) - low) / (high - low) < 0.5
+    assert (kelvin > high).mean() < 1e-3
