@@ -36,7 +36,7 @@ def yaml_of(folder, /, **changes):
     tree['network'] |= {'preset': 'n'}
     tree['data'] |= {
         'train': [{'name': 'folder', 'split': 'train', 'labels': 'mfnet'}],
-        'val': {'name': 'folder', 'split': 'val', 'labels': 'mfnet'}, 'batch': 4, 'workers': 0,
+        'val': {'name': 'folder', 'split': 'val', 'labels': 'mfnet'}, 'batch': 4, 'workers': 0, 'cache': '',
         'augmentation': dict.fromkeys(AugmentationConfig.model_fields),
     }
     tree |= {'steps': 6, 'check_every': 3, 'log_every': 1, **changes}

@@ -13,9 +13,10 @@ THERMAL_NOISE = 0.02
 def class_weights(pixels: Tensor, power: float = 0.5) -> Tensor:
     """ENet's weights 1 / ln(1.02 + frequency) from pixel counts per class, to a power 0..1.
 
-    1 finds every rare object and paints it too large; 0 is plain cross-entropy.
+    1 finds every rare object and paints it too large; 0 is plain cross-entropy. Nothing counted
+    gives equal weights.
     """
-    return (1.0 / torch.log(1.02 + pixels.double() / pixels.sum())).pow(power).float()
+    return (1.0 / torch.log(1.02 + pixels.double() / pixels.sum().clamp_min(1))).pow(power).float()
 
 
 def mask_loss(logits: Tensor, mask: Tensor, weights: Tensor) -> Tensor:

@@ -53,7 +53,10 @@ class DataRecipe(Group):
         -1, ge=-1, le=256, description='processes that make batches; -1: one per core but one'
     )
     prefetch: int = Field(4, ge=1, le=64, description='batches that each of them is ahead')
-    cache: Path | None = Field(None, description='folder for decoded images; empty: none')
+    cache: str = Field(
+        'auto', description='folder for decoded images and rendered scenes, 5 bytes a pixel; auto: '
+        'in the cache folder of the user; empty: none'
+    )
 
 
 class TeacherRecipe(Group):

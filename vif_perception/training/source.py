@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,7 +64,7 @@ class Source:
             )
         config = LoaderConfig(
             batch=recipe.batch // world, workers=recipe.workers, prefetch=recipe.prefetch,
-            cache=recipe.cache,
+            cache=cache_folder(recipe.cache),
         )
         loader = Loader(
             self._sets, Augmentation(recipe.augmentation), config, seed=self._seed,
@@ -100,6 +101,13 @@ class Source:
 def open_at(config: DatasetConfig, root: Path) -> PairDataset:
     """Open a data set whose root is below ``root`` unless it is absolute."""
     return open_dataset(config.model_copy(update={'root': root / config.root}))
+
+
+def cache_folder(asked: str) -> Path | None:
+    """The folder that a recipe's ``cache`` means."""
+    if asked == 'auto':
+        return Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'vif_perception'
+    return Path(asked) if asked else None
 
 
 def _digest(dataset: PairDataset) -> str:

@@ -1,0 +1,110 @@
+"""Recipes: every packaged one fits its network; what is wrong in one is said by key."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from vif_perception.errors import InputError
+from vif_perception.models.registry import build, find
+from vif_perception.resources import preset
+from vif_perception.training.objectives import objective_for
+from vif_perception.training.recipe import OptimizerRecipe, Recipe, differences, load_recipe
+
+NAMES = sorted(path.stem for path in preset('train/rt_s').parent.glob('*.yaml'))
+
+
+def test_every_family_has_recipes():
+    assert {'rt_n', 'rt_s', 'rt_m', 'rt_rgb', 'rt_thermal', 'rt_early', 'rt_pretrain', 'mafs',
+            'mafs_pretrain', 'egmt', 'smoke', 'multitaskvif_own', 'multitaskvif_cascade',
+            'multitaskvif_mth'} <= set(NAMES)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_packaged_recipes_fit_their_networks(name):
+    recipe = load_recipe(name)
+    network = recipe.network
+    size = find(network.name, network.preset).presets[network.preset]
+    if size.needs:
+        pytest.importorskip(size.needs, reason=f'{size.needs} IS NOT INSTALLED: {name} not built')
+    with torch.device('meta'):
+        built = build(network.name, network.preset, options=network.options)
+    weights = {
+        term: weight for term, weight in recipe.objective.weights.items()
+        if term != 'mask_teacher'
+    }
+    objective_for(built, stage=recipe.objective.stage, weights=weights)
+    crop = recipe.data.augmentation.crop
+    assert crop.width % built.stride == crop.height % built.stride == 0
+    keys = built.state_dict().keys()
+    assert all(any(key.startswith(part) for key in keys) for part in network.fresh)
+
+
+def test_sets_beat_the_file():
+    recipe = load_recipe('rt_s', ['steps=7', 'optimizer.lr=1e-4', 'data.augmentation.glare=null'])
+    assert (recipe.steps, recipe.optimizer.lr, recipe.data.augmentation.glare) == (7, 1e-4, None)
+    assert recipe.data.augmentation.blur is not None
+
+
+@pytest.mark.parametrize('item, words', [
+    ('optimiser.lr=1', ['unknown key', 'optimiser', "did you mean 'optimizer.lr'"]),
+    ('optimizer.lr=-1', ['optimizer.lr', 'float > 0', 'the default is 0.0015']),
+    ('optimizer.name=lion', ['optimizer.name', 'adamw | sgd']),
+    ('steps=0', ['steps', '>= 1']),
+    ('objective.balance=best', ['objective.balance', 'fairness_gradient']),
+    ('data.augmentation.crop.width=1', ['data.augmentation.crop.width', '>= 32']),
+    ('data.batch=many', ['data.batch']),
+    ('nonsense', ['--set', 'key=value']),
+])
+def test_what_is_wrong_is_said_by_key(item, words):
+    with pytest.raises(InputError) as caught:
+        load_recipe('rt_s', [item])
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_recipes_that_are_not_there_or_not_recipes(tmp_path):
+    with pytest.raises(InputError, match=r'train/rt_s'):
+        load_recipe('absent')
+    with pytest.raises(InputError, match='cannot be read'):
+        load_recipe(str(tmp_path / 'absent.yaml'))
+    path = tmp_path / 'list.yaml'
+    path.write_text('[1, 2]')
+    with pytest.raises(InputError, match='holds a list; accepted: a mapping'):
+        load_recipe(str(path))
+
+
+def test_an_empty_recipe_is_the_default(tmp_path):
+    path = tmp_path / 'empty.yaml'
+    path.write_text('')
+    assert load_recipe(str(path)) == Recipe()
+
+
+def test_differences_name_keys_but_not_those_of_speed():
+    one = Recipe()
+    other = load_recipe('smoke', ['device=cuda', 'data.cache=somewhere'])
+    found = differences(one, other)
+    assert 'steps' in found
+    assert 'data.augmentation.crop.width' in found
+    assert not {'device', 'data.cache', 'data.workers', 'log_every'} & set(found)
+    assert differences(one, one) == []
+
+
+@pytest.mark.parametrize('schedule', ['cosine', 'poly'])
+def test_the_rate_warms_up_and_falls(schedule):
+    recipe = OptimizerRecipe(lr=1.0, warmup_steps=10, final_lr=0.01, schedule=schedule)
+    rates = [recipe.rate(step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert min(rates) >= 0.01
+    assert OptimizerRecipe(warmup_steps=0, lr=1.0).rate(0, 10) == 1
+
+
+def test_a_recipe_survives_yaml(tmp_path):
+    import yaml
+
+    recipe = load_recipe('multitaskvif_cascade')
+    path = tmp_path / 'again.yaml'
+    path.write_text(yaml.safe_dump(recipe.model_dump(mode='json')))
+    assert load_recipe(str(path)) == recipe
+    assert isinstance(recipe.data.train[0].root, Path)
