@@ -22,6 +22,7 @@ from vif_perception.cli import (
     demo,
     entities,
     export,
+    extract,
     models,
     params,
     replay,
@@ -63,7 +64,7 @@ app = typer.Typer(
 )
 for _command in (
     demo.demo, replay.replay, sim.sim, bench.bench, models.models, export.export,
-    entities.entities, train.train, train.ship, params.params, system.info,
+    entities.entities, extract.extract, train.train, train.ship, params.params, system.info,
 ):
     app.command(_command.__name__)(_command)
 

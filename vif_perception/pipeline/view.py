@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,16 @@ class View:
         moves = self.calibration.reference == 'rgb'
         return _warp(picture, self.calibration.grid if moves else None)
 
+    def thermal_values(self, stored: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return the thermal values themselves, HxW, 0 where the camera sees nothing.
+
+        Args:
+            stored: makes uint8 or uint16 of what came from the camera.
+        """
+        assert self.thermal is not None
+        moves = self.calibration.reference == 'rgb'
+        return _warp(stored(self.thermal), self.calibration.grid if moves else None)
+
 
 class EngineTap:
     """An engine that remembers what it was given last; obeys the Engine protocol.
@@ -77,7 +88,7 @@ class EngineTap:
 
 
 def _warp(picture: np.ndarray, grid: np.ndarray | None) -> np.ndarray:
-    """Sample bilinearly at a grid as in Calibration; black where it leaves the picture."""
+    """Sample uint8 or uint16 bilinearly at a grid as in Calibration; 0 where it leaves it."""
     if grid is None:
         return np.ascontiguousarray(picture)
     import torch
@@ -90,5 +101,5 @@ def _warp(picture: np.ndarray, grid: np.ndarray | None) -> np.ndarray:
         planes[None], unit[None], mode='bilinear', padding_mode='border', align_corners=True
     )[0]
     warped *= (unit.abs() <= 1).all(-1)
-    pixels = warped.round_().to(torch.uint8).permute(1, 2, 0).numpy()
+    pixels = warped.round_().permute(1, 2, 0).numpy().astype(picture.dtype)
     return np.ascontiguousarray(pixels.reshape(*grid.shape[:2], *picture.shape[2:]))

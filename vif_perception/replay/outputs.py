@@ -7,6 +7,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -40,6 +41,22 @@ class Output:
     received_ns: int
     decode_ns: int
     process_ns: int
+
+
+class Sink(Protocol):
+    """Where a player sends its outputs; ``count`` of them were kept."""
+
+    count: int
+
+    @property
+    def waiting(self) -> bool:
+        """Whether outputs wait for their ground truth."""
+
+    def add(self, output: Output, pipeline: Pipeline) -> None:
+        """Take one output of a pipeline."""
+
+    def settle(self) -> None:
+        """Look whether ground truth has come."""
 
 
 class Outputs:

@@ -12,7 +12,7 @@ from vif_perception.replay.camera_models import CameraModels
 from vif_perception.replay.decode import decode_frame
 from vif_perception.replay.ground_truth import Truth
 from vif_perception.replay.options import ReplayOptions
-from vif_perception.replay.outputs import Output, Outputs
+from vif_perception.replay.outputs import Output, Sink
 from vif_perception.replay.recording import Message, Source
 from vif_perception.replay.topics import Topics
 from vif_perception.report import EngineTap, Progress, View
@@ -44,7 +44,7 @@ class Player:
 
     def __init__(
         self, source: Source, topics: Topics, pipeline: Pipeline, tap: EngineTap,
-        outputs: Outputs, truth: Truth | None, injector: Any, options: ReplayOptions,
+        outputs: Sink, truth: Truth | None, injector: Any, options: ReplayOptions,
         progress: Progress | None,
     ):
         self.frames: dict[Camera, int] = {'rgb': 0, 'thermal': 0}
