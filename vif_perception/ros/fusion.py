@@ -194,8 +194,11 @@ class FusionNode(LifecycleNode):
         news = mode, '' if mode is Mode.STALE else reason
         if news != self._said:
             self._said = news
-            say = self.get_logger().info if mode is Mode.FUSED else self.get_logger().warning
-            say(f'mode {mode.value}{": " if reason else ""}{reason}')
+            text = f'mode {mode.value}{": " if reason else ""}{reason}'
+            if mode is Mode.FUSED:
+                self._notices.inform(text)
+            else:
+                self._notices.warn(text)
         health = self._health()
         if health is not None:
             self._outputs.status(*self._newest, health)
@@ -215,6 +218,8 @@ class FusionNode(LifecycleNode):
         text = self._pipeline.explain(now_ns)
         if text:
             self.get_logger().warning('; '.join([text, *self._inputs.why_silent()]))
+        for text in self._outputs.unserved():
+            self._notices.warn(text)
         self._status(health.mode, health.reason)
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from message_filters import Subscriber
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from vif_perception.errors import InputError
@@ -47,12 +46,12 @@ class Inputs:
         self._take, self._notices = take, notices
         self._known: dict[Camera, tuple[Any, ...]] = {}
         self._subscribers: list[Subscriber] = []
-        self._images: dict[Camera, tuple[str, QoSProfile]] = {}
+        self._images: list[Callable[[], list[str]]] = []
         for camera in CAMERAS:
             compressed = getattr(config, f'{camera}_transport') == 'compressed'
             kind, tail = (CompressedImage, '/compressed') if compressed else (Image, '')
             name = f'~/input/{camera}/image_raw{tail}'
-            self._images[camera] = self._subscribe(kind, name, self._image, camera)
+            self._images.append(self._subscribe(kind, name, self._image, camera))
             self._subscribe(CameraInfo, f'~/input/{camera}/camera_info', self._info, camera)
 
     def close(self) -> None:
@@ -62,43 +61,48 @@ class Inputs:
         self._subscribers.clear()
 
     def why_silent(self) -> list[str]:
-        """Return what stands between us and the publishers of images, for each camera."""
-        found = []
-        for topic, profile in self._images.values():
-            found += qos.no_match(self._node, topic, profile)
-            if self._node.count_publishers(topic) == 0:
-                found.append(f'{topic}: no publisher{self._elsewhere(topic)}')
-        return found
-
-    def _elsewhere(self, topic: str) -> str:
-        """Name the other transport when that one is published."""
-        compressed = topic.endswith('/compressed')
-        other = topic.removesuffix('/compressed') if compressed else f'{topic}/compressed'
-        if self._node.count_publishers(other) == 0:
-            return ''
-        return (
-            f', but there is one on {other}: set input.<camera>_transport to '
-            f'{"raw" if compressed else "compressed"}'
-        )
+        """Return what stands between us and the publishers of images."""
+        return [text for ask in self._images for text in ask()]
 
     def _subscribe(
         self, kind: Any, name: str, callback: Callable[[Any, Camera, str], None], camera: Camera
-    ) -> tuple[str, QoSProfile]:
-        # Remapped as the subscription itself will be, for words that people can compare.
+    ) -> Callable[[], list[str]]:
+        """Subscribe; return a function that tells what is wrong with the topic's publishers."""
+        # As remapped, for words that people can compare.
         topic, profile = self._node.resolve_topic_name(name), qos.sensor()
+        package = kind.__module__.partition('.')[0]
+
+        def unheard() -> list[str]:
+            return qos.unheard(self._node, topic, profile, f'{package}/msg/{kind.__name__}')
 
         def incompatible(_event: Any) -> None:
-            for text in qos.no_match(self._node, topic, profile):
-                self._notices.warn(f'no images or camera_info come: {text}')
+            for text in unheard():
+                self._notices.warn(f'nothing comes: {text}')
 
         subscriber = Subscriber(
-            self._node, kind, name, qos_profile=profile,
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
-            qos_overriding_options=qos.overridable(),
+            self._node, kind, name, qos_profile=profile, qos_overriding_options=qos.overridable(),
+            # rclpy looks at each event whenever anything happens: only the one that is needed.
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=incompatible, use_default_callbacks=False
+            ),
         )
         subscriber.registerCallback(callback, camera, topic)
         self._subscribers.append(subscriber)
-        return topic, profile
+        return lambda: unheard() + self._nobody(topic, camera)
+
+    def _nobody(self, topic: str, camera: Camera) -> list[str]:
+        """Tell that a topic has no publisher, and whether the other transport has one."""
+        if self._node.count_publishers(topic):
+            return []
+        compressed = topic.endswith('/compressed')
+        other = topic.removesuffix('/compressed') if compressed else f'{topic}/compressed'
+        if not self._node.count_publishers(other):
+            return [f'{topic}: no publisher']
+        transport = 'raw' if compressed else 'compressed'
+        return [
+            f'{topic}: no publisher, but {other} has one: set input.{camera}_transport to '
+            f'{transport}'
+        ]
 
     def _image(self, message: Image | CompressedImage, camera: Camera, topic: str) -> None:
         now_ns = self._node.get_clock().now().nanoseconds
@@ -134,6 +138,6 @@ def _odd_stamp(topic: str, stamp_ns: int, now_ns: int) -> str:
         return ''  # simulated time that has not begun; said elsewhere
     # Whole numbers, so that the words stay the same and are not said for each frame.
     return (
-        f'{topic}: stamps are at least {cast(int, AHEAD_NS) // 10**9} s ahead of this clock: '
+        f'{topic}: stamps are at least {AHEAD_NS // 10**9} s ahead of this clock: '
         'synchronise the clocks, or set use_sim_time when this is a simulation or a bag'
     )

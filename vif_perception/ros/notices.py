@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from typing import Any
 
@@ -12,7 +13,7 @@ _REMEMBERED = 64
 
 
 class Notices:
-    """Writes to a node's log, the same words at most every ``AGAIN_S``. Thread-safe enough.
+    """Writes to a node's log, the same words at most every ``AGAIN_S``, from any thread.
 
     Args:
         logger: of the node.
@@ -21,16 +22,31 @@ class Notices:
     def __init__(self, logger: Any) -> None:
         self._logger = logger
         self._said: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def inform(self, text: str) -> None:
+        """Say it."""
+        if self._news(text):
+            self._logger.info(text)
 
     def warn(self, text: str) -> None:
         """Say it as a warning; nothing for an empty text."""
-        now = time.monotonic()
-        if text and now - self._said.get(text, -AGAIN_S) >= AGAIN_S:
-            self._said.pop(text, None)
-            self._said[text] = now
-            while len(self._said) > _REMEMBERED:
-                self._said.pop(next(iter(self._said)), None)
+        if text and self._news(text):
             self._logger.warning(text)
+
+    def _news(self, text: str) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            return self._remember(text, now)
+
+    def _remember(self, text: str, now: float) -> bool:
+        if now - self._said.get(text, now - AGAIN_S) < AGAIN_S:
+            return False
+        self._said.pop(text, None)
+        self._said[text] = now
+        while len(self._said) > _REMEMBERED:
+            self._said.pop(next(iter(self._said)), None)
+        return True
 
 
 class RosLog(logging.Handler):

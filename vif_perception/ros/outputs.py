@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from vision_msgs.msg import LabelInfo
 
@@ -33,6 +35,7 @@ class Outputs:
     def __init__(self, node: LifecycleNode) -> None:
         self._node = node
         self._publishers: dict[str, Any] = {}
+        self._offered: dict[str, QoSProfile] = {}
         for name, kind in RESULTS.items():
             self._publishers[name] = self._publisher(kind, name, qos.output())
         for name in DEBUG:
@@ -85,9 +88,19 @@ class Outputs:
         """Publish a snapshot for everyone who is there or still comes."""
         self._status.publish(messages.status(stamp_ns, frame_id, health))
 
-    def _publisher(self, kind: Any, name: str, profile: Any) -> Any:
+    def unserved(self) -> list[str]:
+        """Return which subscribers cannot hear us, and why."""
+        found = []
+        for topic, offered in self._offered.items():
+            found += qos.unserved(self._node, topic, offered)
+        return found
+
+    def _publisher(self, kind: Any, name: str, profile: QoSProfile) -> Any:
+        self._offered[self._node.resolve_topic_name(f'~/{name}')] = profile
         return self._node.create_lifecycle_publisher(
-            kind, f'~/{name}', profile, qos_overriding_options=qos.overridable()
+            kind, f'~/{name}', profile, qos_overriding_options=qos.overridable(),
+            # rclpy looks at each event whenever anything happens; ``unserved`` is asked instead.
+            event_callbacks=PublisherEventCallbacks(use_default_callbacks=False),
         )
 
     def _wanted(self, name: str) -> bool:

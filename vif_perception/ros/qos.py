@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
-    QoSCompatibility,
     QoSPolicyKind,
     QoSProfile,
     ReliabilityPolicy,
-    qos_check_compatible,
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
@@ -47,15 +47,45 @@ def describe(profile: QoSProfile) -> str:
     return f'{profile.reliability.name.lower()} {profile.durability.name.lower()}'
 
 
-def no_match(node: Node, topic: str, requested: QoSProfile) -> list[str]:
-    """Return a sentence for every publisher of a topic that a subscription cannot hear."""
+def unheard(node: Node, topic: str, requested: QoSProfile, kind: str) -> list[str]:
+    """Return a sentence for every publisher of a topic that our subscription cannot hear.
+
+    Args:
+        topic: its full name.
+        requested: what the subscription asks for.
+        kind: its message type, such as sensor_msgs/msg/Image.
+    """
     found = []
     for info in node.get_publishers_info_by_topic(topic):
-        verdict, _ = qos_check_compatible(info.qos_profile, requested)
-        if verdict == QoSCompatibility.ERROR:
-            name = f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+        name = f'{topic}: publisher {_name(info)}'
+        if info.topic_type != kind:
+            found.append(f'{name} sends {info.topic_type}, requested is {kind}')
+        elif _apart(info.qos_profile, requested):
             found.append(
-                f'{topic}: publisher {name} offers {describe(info.qos_profile)},'
-                f' requested is {describe(requested)}'
+                f'{name} offers {describe(info.qos_profile)}, requested is {describe(requested)}'
             )
     return found
+
+
+def unserved(node: Node, topic: str, offered: QoSProfile) -> list[str]:
+    """Return a sentence for every subscriber of a topic that cannot hear our publisher."""
+    return [
+        f'{topic}: subscriber {_name(info)} requests {describe(info.qos_profile)}, '
+        f'offered is {describe(offered)}'
+        for info in node.get_subscriptions_info_by_topic(topic)
+        if _apart(offered, info.qos_profile)
+    ]
+
+
+def _apart(offered: QoSProfile, requested: QoSProfile) -> bool:
+    # Not rclpy's check: it takes the unset deadline of a profile for a shorter one than that of
+    # the same profile as the graph tells it.
+    demands = (
+        (requested.reliability, ReliabilityPolicy.RELIABLE, offered.reliability),
+        (requested.durability, DurabilityPolicy.TRANSIENT_LOCAL, offered.durability),
+    )
+    return any(asked == strict and given != strict for asked, strict, given in demands)
+
+
+def _name(info: Any) -> str:
+    return f'{info.node_namespace.rstrip("/")}/{info.node_name}'

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from vif_perception.types import FramePair
 
 #: How often time that passes is looked at while nothing waits; bounds how late a partial is.
-TICK_S = 0.01
+TICK_S = 0.02
 
 
 class Worker:
