@@ -9,7 +9,9 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 from test_datasets import write_folders
+from typer.testing import CliRunner
 
+from vif_perception.cli.main import app
 from vif_perception.config import ThermalConfig
 from vif_perception.errors import InputError
 from vif_perception.training import show_batch
@@ -239,13 +241,17 @@ def test_a_camera_is_dropped_but_never_both_and_never_the_only_one():
 
 
 @with_torchvision
-def test_a_batch_is_drawn_with_every_step_and_its_title(tmp_path, capsys, monkeypatch):
+def test_a_batch_is_drawn_with_every_step_and_its_title(tmp_path, monkeypatch):
     write_folders(tmp_path, ['a', 'b'], thermal='ir', rgb='vi', mask='label')
     tiles = []
     monkeypatch.setattr(show_batch, '_tile', lambda *given: tiles.append(given) or TILE(*given))
     out = tmp_path / 'batch.png'
-    show_batch.main([str(out), '--root', str(tmp_path), '--split', 'all', '--labels', 'mfnet'])
-    assert str(out) in capsys.readouterr().out
+    recipe = tmp_path / 'recipe.yaml'
+    recipe.write_text('data: {train: [{name: folder, split: all, labels: mfnet}]}')
+    result = CliRunner().invoke(app, [
+        'train', str(recipe), '--data', str(tmp_path), '--show-batch', str(out)
+    ])
+    assert result.exit_code == 0, result.output
     with Image.open(out) as picture:
         assert picture.size == (3 * (3 * 320 + 8), 6 * (256 + 16 + 8))
     titles = [title.partition(' ')[0].rstrip(':') for title, _, _ in tiles]

@@ -27,6 +27,10 @@ def train(
     ] = False,
     steps: Annotated[int | None, typer.Option(help='Short for --set steps=N.')] = None,
     seed: Annotated[int | None, typer.Option(help='Short for --set seed=N.')] = None,
+    show_batch: Annotated[
+        Path | None,
+        typer.Option(metavar='PICTURE', help='Draw the first batch and every augmentation, end.'),
+    ] = None,
     keys: Annotated[
         bool, typer.Option('--keys', help='List all keys of the recipe with its values, then end.')
     ] = False,
@@ -46,6 +50,16 @@ def train(
         for key, accepted, _, meaning in describe(Recipe):
             table.add_row(key, str(values.get(key, '')), accepted, meaning)
         console.show(table)
+        return
+    if show_batch is not None:
+        from vif_perception.training import show_batch as pictures
+        from vif_perception.training.source import open_at
+
+        picture = pictures.draw_batch(
+            open_at(asked.data.train[0], data), asked.data.augmentation, seed=asked.seed
+        )
+        pictures.save(picture, show_batch)
+        console.say(f'{show_batch}: {asked.data.train[0].name} as the network will see it')
         return
     from vif_perception.training.engine import train as run
 

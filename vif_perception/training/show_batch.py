@@ -1,4 +1,4 @@
-"""A picture of what a network will see: ``python -m vif_perception.training.show_batch OUT.png``.
+"""A picture of what a network will see: ``vif-perception train RECIPE --show-batch OUT.png``.
 
 Above, each augmentation step alone, at full effect, on one sample; below, samples as the loader
 gives them. Every tile is RGB, thermal, and the mask and boxes over both cameras blended, where a
@@ -7,7 +7,6 @@ misregistration shows as double edges.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,10 +19,8 @@ from vif_perception.schema import Group
 from vif_perception.training.augmentation import Augmentation, AugmentationConfig
 from vif_perception.training.datasets import (
     IGNORED,
-    DatasetConfig,
     PairDataset,
     Sample,
-    open_dataset,
 )
 from vif_perception.training.order import Order
 from vif_perception.types import LabelSet
@@ -137,24 +134,3 @@ def save(picture: Image.Image, path: Path) -> None:
     except (OSError, ValueError) as error:
         raise InputError(f'cannot be written ({error})', where=str(path),
                          accepted='a .png or .jpg in a folder that is there') from None
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw a batch of a data set with the default augmentation."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('out', type=Path, help='picture to write')
-    parser.add_argument('--name', default='folder', help='data set')
-    parser.add_argument('--root', type=Path, required=True, help='its folder')
-    parser.add_argument('--split', default='train')
-    parser.add_argument('--labels', default='', help='class list of a plain folder')
-    parser.add_argument('--seed', type=int, default=0)
-    given = parser.parse_args(arguments)
-    dataset = open_dataset(DatasetConfig(
-        name=given.name, root=given.root, split=given.split, labels=given.labels
-    ))
-    save(draw_batch(dataset, AugmentationConfig(), seed=given.seed), given.out)
-    print(given.out)
-
-
-if __name__ == '__main__':
-    main()
