@@ -44,6 +44,36 @@ def test_every_network_keeps_its_output_contract(key, count):
     assert 0 <= out.fused_y.min() <= out.fused_y.max() <= 1
 
 
+@pytest.mark.parametrize('key', PRESETS, ids='-'.join)
+@pytest.mark.parametrize('count', [1, 2])
+def test_every_preset_repeats_itself_and_learns_from_an_odd_image_as_it_is_padded(key, count):
+    stride, (height, width) = built(*key).stride, (33, 47)
+    size = (-(-height // stride) * stride, -(-width // stride) * stride)
+    rgb, y, heat = random_inputs(count, size)
+    found = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        network = built(*key, classes=5, entities=3).train()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                if not parameter.any():  # gates that are shut at first let no gradient through
+                    parameter.add_(0.1)
+        out = network(rgb, y, heat, torch.ones(count, 2))
+        found.append((out.fused_y, out.logits, out.entity_logits))
+    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
+    weights = torch.linspace(0.5, 1.5, out.fused_y.numel()).view_as(out.fused_y)
+    maps = (out.logits, out.entity_logits, *out.auxiliaries.values())
+    ((out.fused_y * weights).sum() + sum(x.float().square().sum() for x in maps)).backward()
+    gradients = {name: p.grad for name, p in network.named_parameters()}
+    absent = ('missing', 'stand_ins')  # both cameras are here, so nothing stands in for one
+    assert {name for name, g in gradients.items() if g is None} <= {
+        name for name in gradients if any(word in name for word in absent)
+    }
+    moving = [g for g in gradients.values() if g is not None]
+    assert all(g.isfinite().all() for g in moving)
+    assert sum(bool(g.any()) for g in moving) > 0.95 * len(moving)
+
+
 def test_one_camera_is_copied_exactly_into_the_fused_image():
     network = build('rt', 's').eval()
     rgb, y, heat = random_inputs()

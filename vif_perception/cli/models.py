@@ -110,18 +110,19 @@ def _print_list(rows: list[Facts], as_json: bool) -> None:
         return
     console.show(_preset_table(rows))
     console.say(
-        'GMACs for one pair at 640x480; 9 classes, 8 entities.\n'
+        'Millions of parameters; GMACs for one pair at 640x480; weights: in the package.\n'
         'More: vif-perception models NAME [PRESET] [--diagram]'
     )
 
 
 def _preset_table(rows: Iterable[Facts]) -> Any:
-    table = console.table('network', 'M params', 'GMACs', 'ONNX', 'weights', 'what it is')
+    table = console.table('network', 'params', 'GMACs', 'ONNX', 'weights', 'what it is')
+    table.columns[0].no_wrap = table.columns[-1].no_wrap = True
     for row in rows:
         table.add_row(
-            f'{row["name"]} {row["preset"]}', f'{row["parameters_m"]:8.2f}',
+            f'{row["name"]} {row["preset"]}', f'{row["parameters_m"]:6.2f}',
             f'{row["gmacs_640x480"]:6.2f}', 'yes' if row['onnx'] else 'no',
-            'packaged' if row['packaged_weights'] else '-', row['summary'],
+            'yes' if row['packaged_weights'] else '-', row['summary'],
         )
     return table
 

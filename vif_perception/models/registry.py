@@ -31,7 +31,7 @@ class Preset:
     """One size of a family.
 
     Attributes:
-        summary: what it is, at most 17 characters.
+        summary: what it is, at most 15 characters.
         parameters, macs: in millions and thousand millions for 640x480, 9 classes, 8 entities.
             Stated, so that a list needs no counting and no optional package; a test counts.
         settings: fields of the family's configuration that it sets.

@@ -128,7 +128,7 @@ register('egmt', Family(
     options=('dims', 'blocks', 'expansion', 'classifier', 'gates'),
     presets={
         's': Preset('full size', 4.02, 59.05),
-        'n': Preset('half the channels', 1.44, 19.71, {
+        'n': Preset('half the width', 1.44, 19.71, {
             'dims': (16, 32, 64, 128), 'expansion': 2,
         }),
         'tiny': Preset('for tests', 0.21, 1.46, {'dims': (8, 8, 16, 16), 'blocks': 1}),

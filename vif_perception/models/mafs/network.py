@@ -169,9 +169,9 @@ register('mafs', Family(
     config=MAFSConfig, network=MAFS, preset_is='backbone', options=('shallow', 'width'),
     presets={
         'r152': Preset('as published', 127.77, 312.08, {'backbone': 'r152'}, 'torchvision'),
-        'r50': Preset('ResNet-50 streams', 58.49, 221.17, {'backbone': 'r50'}, 'torchvision'),
-        'r34': Preset('ResNet-34 streams', 46.31, 210.71, {'backbone': 'r34'}, 'torchvision'),
-        'r18': Preset('ResNet-18 streams', 26.09, 188.06, {'backbone': 'r18'}, 'torchvision'),
+        'r50': Preset('ResNet-50', 58.49, 221.17, {'backbone': 'r50'}, 'torchvision'),
+        'r34': Preset('ResNet-34', 46.31, 210.71, {'backbone': 'r34'}, 'torchvision'),
+        'r18': Preset('ResNet-18', 26.09, 188.06, {'backbone': 'r18'}, 'torchvision'),
         'mobilenet_v3': Preset(
             'narrow decoders', 6.50, 43.18,
             {'backbone': 'mobilenet_v3', 'shallow': 16, 'width': 32}, 'torchvision',
