@@ -85,6 +85,8 @@ def test_summaries_fit_the_list():
 # ---- YAML ----
 
 def examples() -> list[str]:
+    if not DOCS.is_file():
+        return []
     return re.findall(r'```yaml\n(.*?)```', DOCS.read_text(encoding='utf-8'), re.DOTALL)
 
 
@@ -101,7 +103,9 @@ def test_yaml_examples_of_the_documentation_build_what_they_say(text, tmp_path):
     }
 
 
-def test_every_family_of_a_paper_has_a_yaml_example():
+def test_every_family_has_a_yaml_example():
+    if not DOCS.is_file():
+        pytest.skip('NO docs/ HERE: this is a source distribution')
     named = {yaml.safe_load(text)['model']['name'] for text in examples()}
     assert named >= {'rt', 'mafs', 'egmt', 'multitaskvif'}
 
