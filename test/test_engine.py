@@ -13,11 +13,13 @@ from contextlib import contextmanager
 import pytest
 import torch
 from test_training import write_set
+from typer.testing import CliRunner
 
 pytest.importorskip(
     'lightning_fabric', reason='LIGHTNING FABRIC IS NOT INSTALLED: no training was run'
 )
 
+from vif_perception.cli.main import app
 from vif_perception.errors import InputError
 from vif_perception.inference.weights import load_network, read_card
 from vif_perception.training.augmentation import AugmentationConfig
@@ -274,6 +276,27 @@ def test_pretraining_then_training_then_teaching(data, tmp_path):
     run(data, teacher, f'network.start={pre}', steps=2)
     run(data, student, f'objective.teacher.weights={teacher}', steps=2)
     assert float(rows(student)[-1]['mask_teacher']) > 0
+
+
+def test_the_packaged_smoke_recipe_runs_from_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    out = tmp_path / 'run'
+    words = ['train', 'smoke', '--out', str(out), '--steps', '3', '--seed', '5']
+    try:
+        import torchvision  # noqa: F401
+    except Exception:  # without it the scenes are shown as they are, so less of them
+        words += ['--set', 'data.augmentation={%s}' % ', '.join(
+            f'{name}: null' for name in AugmentationConfig.model_fields)]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert 'step 3 val_miou_fused' in done.output
+    assert load_recipe(str(out / RECIPE)).seed == 5
+    assert any((tmp_path / 'cache').rglob('sim*')), 'rendered scenes are kept'
+    again = CliRunner().invoke(app, words)
+    assert again.exit_code == 2
+    assert 'holds a run already' in again.output
+    listed = CliRunner().invoke(app, [*words, '--keys'])
+    assert 'optimizer.lr' in listed.output
 
 
 def test_without_fabric_the_extra_is_named(data, tmp_path, monkeypatch):
