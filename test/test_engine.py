@@ -38,7 +38,8 @@ def yaml_of(folder, /, **changes):
     tree['network'] |= {'preset': 'n'}
     tree['data'] |= {
         'train': [{'name': 'folder', 'split': 'train', 'labels': 'mfnet'}],
-        'val': {'name': 'folder', 'split': 'val', 'labels': 'mfnet'}, 'batch': 4, 'workers': 0, 'cache': '',
+        'val': {'name': 'folder', 'split': 'val', 'labels': 'mfnet'},
+        'batch': 4, 'workers': 0, 'cache': '',
         'augmentation': dict.fromkeys(AugmentationConfig.model_fields),
     }
     tree |= {'steps': 6, 'check_every': 3, 'log_every': 1, **changes}
@@ -285,8 +286,8 @@ def test_the_packaged_smoke_recipe_runs_from_the_command_line(tmp_path, monkeypa
     try:
         import torchvision  # noqa: F401
     except Exception:  # without it the scenes are shown as they are, so less of them
-        words += ['--set', 'data.augmentation={%s}' % ', '.join(
-            f'{name}: null' for name in AugmentationConfig.model_fields)]
+        steps = dict.fromkeys(AugmentationConfig.model_fields)
+        words += ['--set', f'data.augmentation={json.dumps(steps)}']
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     assert 'step 3 val_miou_fused' in done.output

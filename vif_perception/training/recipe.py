@@ -54,8 +54,8 @@ class DataRecipe(Group):
     )
     prefetch: int = Field(4, ge=1, le=64, description='batches that each of them is ahead')
     cache: str = Field(
-        'auto', description='folder for decoded images and rendered scenes, 5 bytes a pixel; auto: '
-        'in the cache folder of the user; empty: none'
+        'auto', description='folder for decoded images and rendered scenes, 5 bytes a pixel; '
+        'auto: in the cache folder of the user; empty: none'
     )
 
 
