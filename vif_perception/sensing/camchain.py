@@ -81,7 +81,16 @@ def read_camchain(path: str) -> Camchain | None:
     Raises:
         InputError: unreadable, or not a camchain.
     """
-    return parse_camchain(read_text(Path(path)), path) if path else None
+    if not path:
+        return None
+    try:
+        text = read_text(Path(path))
+    except InputError as error:
+        raise InputError(
+            error.what, where=path, accepted='a Kalibr camchain YAML',
+            remedy='correct registration.camchain',
+        ) from None
+    return parse_camchain(text, path)
 
 
 def parse_camchain(text: str, where: str) -> Camchain:
