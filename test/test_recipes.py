@@ -9,7 +9,13 @@ from vif_perception.errors import InputError
 from vif_perception.models.registry import build, find
 from vif_perception.resources import preset
 from vif_perception.training.objectives import objective_for
-from vif_perception.training.recipe import OptimizerRecipe, Recipe, differences, load_recipe
+from vif_perception.training.recipe import (
+    OptimizerRecipe,
+    Recipe,
+    differences,
+    load_recipe,
+    public,
+)
 
 NAMES = sorted(path.stem for path in preset('train/rt_s').parent.glob('*.yaml'))
 
@@ -98,6 +104,16 @@ def test_the_rate_warms_up_and_falls(schedule):
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert min(rates) >= 0.01
     assert OptimizerRecipe(warmup_steps=0, lr=1.0).rate(0, 10) == 1
+
+
+def test_a_card_tells_no_place_of_the_machine():
+    places = ['network.start=/somewhere/a', 'objective.teacher.weights=/somewhere/b.safetensors',
+              'data.cache=/somewhere/cache', 'data.val={name: folder, root: /somewhere/data}']
+    told = public(load_recipe('rt_s', places))
+    assert 'somewhere' not in str(told)
+    assert told['network']['start'] == 'a'
+    assert told['optimizer']['lr'] == 1.5e-3
+    assert not {'device', 'log_every'} & set(told)
 
 
 def test_a_recipe_survives_yaml(tmp_path):

@@ -21,7 +21,7 @@ from vif_perception.training.checkpoint import read_checkpoint, write_checkpoint
 from vif_perception.training.data import Batch
 from vif_perception.training.fabric import make_fabric
 from vif_perception.training.learner import Average, Learner, make_optimizer
-from vif_perception.training.recipe import Recipe
+from vif_perception.training.recipe import Recipe, public
 from vif_perception.training.run_folder import RunFolder
 from vif_perception.training.source import Source
 from vif_perception.training.validation import Validation, show
@@ -177,7 +177,7 @@ class _Run:
                 network=asked.network.name, preset=asked.network.preset, classes=labels.names,
                 colors=labels.colors, entities=labels.names[1:],
                 protocol='best on the val split; not calibrated, not scored on a test split',
-                training={'recipe': asked.model_dump(mode='json'), 'step': self.step,
+                training={'recipe': public(asked), 'step': self.step,
                           'stage': asked.objective.stage},
                 metrics={name: round(v, 5) for name, v in found.items()},
             )

@@ -163,6 +163,19 @@ def differences(first: Recipe, second: Recipe) -> list[str]:
     )
 
 
+def public(recipe: Recipe) -> dict[str, Any]:
+    """A recipe for a card: without what only made it fast, and without places of one machine."""
+    tree = recipe.model_dump(mode='json', exclude={key for key in SPEED_KEYS if '.' not in key})
+    data, teacher = tree['data'], tree['objective']['teacher']
+    for key in ('workers', 'prefetch', 'cache'):
+        del data[key]
+    for entry in (*data['train'], data['val']):
+        del entry['root']
+    for group, key in ((tree['network'], 'start'), (teacher, 'weights')):
+        group[key] = Path(group[key]).name
+    return tree
+
+
 def flat(tree: dict[str, Any], prefix: str = '') -> dict[str, Any]:
     """Nested mappings as one with dotted keys."""
     rows: dict[str, Any] = {}
