@@ -3,7 +3,9 @@
 ``ros2 launch vif_perception replay.launch.py bag:=drive_mcap out:=result``
 """
 
+import json
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
@@ -18,6 +20,7 @@ from launch.actions import (
 )
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
+from launch.events.process import ProcessExited
 from launch_ros.event_handlers import OnStateTransition
 
 from vif_perception.ros import arguments
@@ -28,7 +31,11 @@ ARGUMENTS = (
     Argument('rate', '1.0', 'speed of the recording; 0.5: half as fast'),
     Argument('start_offset', '0.0', 's of the recording to leave out'),
     Argument('loop', 'false', 'play it again and again, until Ctrl-C', arguments.BOOL),
+    Argument('reliability', 'reliable', 'reliable: images are played and read so that none is '
+             'lost; best_effort: as live cameras', ('best_effort', 'reliable')),
     *arguments.COMMON,
+    *(argument for argument in arguments.CAMERAS if argument.name != 'reliability'),
+    *(argument for argument in arguments.EVALUATION if argument.name == 'truth'),
 )
 #: What is still on its way when the bag has ended needs so long to come out, s.
 DRAIN_S = 2.0
@@ -50,7 +57,9 @@ def generate_launch_description() -> LaunchDescription:
 
 def compose(context: LaunchContext) -> list:
     given = arguments.given_to(context, ARGUMENTS)
-    play = ExecuteProcess(cmd=arguments.bag_play(given), name='bag', output='both')
+    with NamedTemporaryFile('w', prefix='bag_qos_', suffix='.yaml', delete=False) as file:
+        json.dump(arguments.bag_qos(given), file)  # JSON is YAML
+    play = ExecuteProcess(cmd=arguments.bag_play(given, file.name), name='bag', output='both')
     return [
         RegisterEventHandler(OnStateTransition(goal_state='active', entities=[play])),
         RegisterEventHandler(OnStateTransition(
@@ -64,10 +73,13 @@ def compose(context: LaunchContext) -> list:
                 EmitEvent(event=Shutdown(reason='the bag has ended')),
             ]),
         ])),
-        RegisterEventHandler(OnProcessExit(target_action=ours, on_exit=[
-            EmitEvent(event=Shutdown(reason='a node ended')),
-        ])),
+        RegisterEventHandler(OnProcessExit(target_action=ours, on_exit=end)),
     ]
+
+
+def end(event: ProcessExited, context: LaunchContext) -> list:
+    """End when a node ended by itself; a second shutdown would be an error of launch."""
+    return [] if context.is_shutdown else [EmitEvent(event=Shutdown(reason='a node ended'))]
 
 
 def ours(action: ExecuteProcess) -> bool:

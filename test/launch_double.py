@@ -29,6 +29,7 @@ SIGNATURES = {
     'launch.event_handlers.OnProcessStart': '(self, *, target_action, on_start)',
     'launch.event_handlers.OnProcessExit': '(self, *, target_action, on_exit)',
     'launch.events.Shutdown': '(self, *, reason, due_to_sigint)',
+    'launch.events.process.ProcessExited': '(self, *, action, returncode)',
     'launch.events.matches_action': '(target_action)',
     'launch_ros.event_handlers.OnStateTransition':
         '(self, *, entities, target_lifecycle_node, transition, start_state, goal_state, matcher)',
@@ -131,7 +132,7 @@ class LaunchFile:
         }
         missing = [name for name, value in values.items() if value is None]
         assert not missing, f'not given: {missing}'
-        context = SimpleNamespace(launch_configurations=values)
+        context = SimpleNamespace(launch_configurations=values, is_shutdown=False)
         with mock.patch.dict(sys.modules, self._modules):
             return [
                 action for entity in self.description.initial_entities

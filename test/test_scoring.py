@@ -19,7 +19,7 @@ from vif_perception.report import ReportFolder, exit_code
 from vif_perception.report.gates import Gate
 from vif_perception.ros.label_set import label_set
 from vif_perception.ros.scoring import PATIENCE_NS, REMEMBERED, Scores, Scoring
-from vif_perception.types import Camera, Frame, Perception
+from vif_perception.types import Camera, Frame, Mode, Perception
 
 MS = 1_000_000
 FIRST_NS = 1000 * MS
@@ -68,6 +68,10 @@ class Robot:
                 self.scoring.part(name, result.stamp_ns, value, self.now_ns + 30 * MS)
                 self.scores += self.scoring.settle(self.now_ns + 30 * MS)
 
+    def wait(self) -> None:
+        """Let so much time pass that nothing waits any longer."""
+        self.scores += self.scoring.settle(self.now_ns + 2 * PATIENCE_NS)
+
     def finish(self, **ends: Any) -> dict[str, Any]:
         with self._open:
             return self.scoring.finish(self.now_ns + 10**9, 1.0, **ends)
@@ -102,6 +106,8 @@ def test_results_are_scored_against_truth_of_the_same_stamp(robot: Robot) -> Non
     for index in range(3):
         for result in robot.images(index):
             robot.answer(result)
+    assert len(robot.scores) == 2  # the mode of the newest may still be told
+    robot.wait()
     assert [score.frames for score in robot.scores] == [1, 2, 3]
     newest = robot.scores[-1]
     assert newest.stamp_ns == FIRST_NS + 2 * PERIOD_NS
@@ -129,10 +135,34 @@ def test_partials_have_the_mode_of_the_fusion_node(robot: Robot) -> None:
         for result in robot.images(index, *cameras):
             results.append(result)
             robot.answer(result)
+    robot.wait()
     assert [row['mode'] for row in robot.rows()] == [result.mode.value for result in results]
     assert {'FUSED', 'RGB_ONLY'} == {row['mode'] for row in robot.rows()}
     report = robot.finish()
     assert report['frames']['partials'] == 2
+
+
+def test_the_status_tells_which_camera_came_too_late_for_the_node(robot: Robot) -> None:
+    """Here the thermal frames came in time, there the deadline had passed."""
+    robot.scoring.status(0, Mode.FUSED, '')
+    for index in range(4):
+        (result,) = robot.images(index)
+        if index in (1, 2):
+            robot.scoring.status(result.stamp_ns, Mode.RGB_ONLY, 'thermal missing')
+        if index == 3:
+            robot.scoring.status(result.stamp_ns, Mode.STALE, 'no output for 3 s')
+        robot.answer(result)
+    robot.wait()
+    rows = robot.rows()
+    assert [row['mode'] for row in rows] == ['FUSED', 'RGB_ONLY', 'RGB_ONLY', 'FUSED']
+    assert [row['thermal_stamp_ns'] is None for row in rows] == [False, True, True, False]
+    assert robot.finish()['notes'] == []
+
+
+def test_modes_that_cannot_be_explained_are_counted(robot: Robot) -> None:
+    robot.scoring.status(0, Mode.THERMAL_ONLY, 'rgb dark')
+    robot.answer(robot.images(0)[0])
+    assert robot.finish()['notes'] == ['modes that differ from the status of the node: 1']
 
 
 def test_truth_may_come_late_or_not_at_all(robot: Robot) -> None:
@@ -141,7 +171,7 @@ def test_truth_may_come_late_or_not_at_all(robot: Robot) -> None:
     robot.answer(second, truth=False)
     robot.answer(third)
     assert len(robot.scores) == 1  # the others wait: results are scored in order
-    robot.scores += robot.scoring.settle(robot.now_ns + 2 * PATIENCE_NS)
+    robot.wait()
     assert [score.miou_frame for score in robot.scores] == [1.0, None, 1.0]
     assert robot.finish()['segmentation']['frames'] == 2
 
@@ -149,7 +179,7 @@ def test_truth_may_come_late_or_not_at_all(robot: Robot) -> None:
 def test_without_truth_results_are_counted_a_moment_later(robot: Robot) -> None:
     robot.answer(robot.images(0)[0], truth=False)
     assert robot.scores == []
-    robot.scores += robot.scoring.settle(robot.now_ns + 2 * PATIENCE_NS)
+    robot.wait()
     assert [score.miou_frame for score in robot.scores] == [None]
     assert robot.scores[0].segmentation is None
     report = robot.finish()
@@ -162,7 +192,7 @@ def test_a_result_that_stays_incomplete_is_left_out_and_named(robot: Robot, part
     robot.answer(robot.images(0)[0], without=part)
     robot.answer(robot.images(1)[0])
     assert robot.scores == []
-    robot.scores += robot.scoring.settle(robot.now_ns + 2 * PATIENCE_NS)
+    robot.wait()
     assert [score.stamp_ns for score in robot.scores] == [FIRST_NS + PERIOD_NS]
     assert any(part in note for note in robot.finish()['notes'])
 
@@ -191,6 +221,7 @@ def test_truth_that_does_not_fit_ends_the_scoring_but_not_the_run(robot: Robot) 
     robot.scoring.part('truth', result.stamp_ns, np.zeros((3, 4), np.uint8), robot.now_ns)
     robot.answer(result, truth=False)
     robot.answer(robot.images(1)[0])
+    robot.wait()
     assert len(robot.scores) == 2
     report = robot.finish()
     assert report['status'] == 'failed'
@@ -213,6 +244,7 @@ def test_the_thermal_camera_may_be_the_reference(tmp_path: Path) -> None:
     robot = Robot(tmp_path, load_config(sets=['reference=thermal']))
     robot.scoring.labels(MFNET)
     robot.answer(robot.images(0)[0])
+    robot.wait()
     assert [score.frame_id for score in robot.scores] == ['thermal_frame']
 
 

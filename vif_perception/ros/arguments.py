@@ -124,6 +124,7 @@ def evaluate_remaps(given: Given) -> Remaps:
     outputs = ('mask', 'confidence', 'fused/image', 'entities', 'label_info')
     return [
         *camera_remaps(given), ('~/input/truth', given['truth']),
+        ('~/input/status', f'{given["fusion"]}/status'),
         *((f'~/input/{name}', f'{given["fusion"]}/output/{name}') for name in outputs),
     ]
 
@@ -193,8 +194,23 @@ def sim_parameters(given: Given) -> dict[str, Any]:
     return found | ({'faults': faults} if faults else {})
 
 
-def bag_play(given: Given) -> list[str]:
+def bag_qos(given: Given) -> dict[str, dict[str, Any]]:
+    """Return what the player offers for our topics, whatever the recorded drivers offered."""
+    offered = {'history': 'keep_last', 'depth': 20, 'reliability': given['reliability']}
+    names = [given['truth']]
+    for camera in ('rgb', 'thermal'):
+        image = given[f'{camera}_image']
+        info = given[f'{camera}_camera_info'] or beside(image)
+        names += [image + '/compressed' * true(given['compressed']), info]
+    return {_resolved(name, given['namespace']): offered for name in names}
+
+
+def bag_play(given: Given, qos_file: str) -> list[str]:
     """Return the command that plays the bag, a second after it was called for.
+
+    Args:
+        given: launch arguments.
+        qos_file: YAML of ``bag_qos``.
 
     Raises:
         InputError: rate or offset is no number.
@@ -203,6 +219,7 @@ def bag_play(given: Given) -> list[str]:
         'ros2', 'bag', 'play', str(Path(given['bag']).expanduser()), '--delay', '1.0',
         '--disable-keyboard-controls', '--rate', str(_number(given, 'rate', float)),
         '--start-offset', str(_number(given, 'start_offset', float)),
+        '--qos-profile-overrides-path', qos_file,
     ]
     if true(given['loop']):
         command.append('--loop')

@@ -97,6 +97,10 @@ def run(
     except InputError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
+    finally:
+        # Python takes its own handlers away while it ends, which libraries can make long.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _spin(make: Callable[[], Any], arguments: Sequence[str], patience_s: float | None) -> int:

@@ -2,29 +2,36 @@
 
 The pairs are made here once more, by the same pipeline with the same parameters, so that mode,
 skew and what the network saw are known for each result; the results themselves are the fusion
-node's. Nothing here knows ROS; times are receive times in ns.
+node's. Frames may arrive here in time and there too late, or the other way round: this pipeline
+waits longer, and the fusion node's status says which camera it did without. Nothing here knows
+ROS; times are receive times in ns.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from vif_perception.config import Config
 from vif_perception.errors import InputError
 from vif_perception.pipeline import Pipeline
+from vif_perception.pipeline.modes import MISSING
 from vif_perception.report import ReportFolder, ReportWriter
 from vif_perception.report.gates import Gate, check_classes
 from vif_perception.ros.remote_engine import RemoteEngine, RemoteResult
 from vif_perception.sensing import Camchain
-from vif_perception.types import Camera, CameraModel, Frame, FramePair, LabelSet
+from vif_perception.types import Camera, CameraModel, Frame, FramePair, LabelSet, Mode
 
 #: What makes a result; the truth may come, too.
 PARTS = ('mask', 'confidence', 'fused', 'entities')
+#: Modes of results; the status knows more.
+TOLD = (Mode.FUSED, Mode.RGB_ONLY, Mode.THERMAL_ONLY)
 #: So long a mask waits for the rest of it, and for its truth.
 PATIENCE_NS = 1_000_000_000
+#: So long a frame waits here for its partner.
+DEADLINE_MS = 900.0
 #: Stamps remembered: of pairs without result, of parts without mask.
 REMEMBERED = 64
 
@@ -83,13 +90,15 @@ class Scoring:
         self._folder, self._reference = folder, config.reference
         self._gates, self._fusion_frames = gates, fusion_frames
         self._engine = RemoteEngine(LabelSet((), ()))
-        self._pipeline = Pipeline(config, cast(Any, self._engine), camchain=camchain)
+        self._pipeline = Pipeline(_patient(config), cast(Any, self._engine), camchain=camchain)
         self._writer: ReportWriter | None = None
         self._arrivals: dict[tuple[Camera, int], int] = {}
         self._pairs: dict[int, _Ready] = {}
         self._pending: dict[int, _Pending] = {}
         self._waiting: list[int] = []
+        self._told: dict[int, tuple[Mode, str]] = {}
         self._lost: Counter[str] = Counter()
+        self._disagreed = 0
         self._unanswered = self._truths = 0
         self._frames = self._scored = 0
         self._error = ''
@@ -118,6 +127,10 @@ class Scoring:
     def refuse(self, camera: Camera, error: InputError, now_ns: int) -> None:
         """Count a camera image that could not be decoded."""
         self._pipeline.refuse(camera, error, now_ns)
+
+    def status(self, stamp_ns: int, mode: Mode, reason: str) -> None:
+        """Take the fusion node's mode: it holds from the result with this stamp on."""
+        _remember(self._told, stamp_ns, (mode, reason))
 
     def part(self, name: str, stamp_ns: int, value: Any, now_ns: int) -> None:
         """Take a part of a result or its truth, matched by stamp.
@@ -190,8 +203,23 @@ class Scoring:
             self._unanswered += 1
 
     def _missing(self, stamp_ns: int, pending: _Pending) -> bool:
+        """Whether something may still come; a change of mode comes before the next mask."""
         wanted = PARTS if self._error else (*PARTS, 'truth')
-        return stamp_ns not in self._pairs or any(name not in pending.parts for name in wanted)
+        newest = self._waiting[-1] == stamp_ns
+        return newest or stamp_ns not in self._pairs or any(
+            name not in pending.parts for name in wanted
+        )
+
+    def _as_told(self, stamp_ns: int, pair: FramePair) -> tuple[FramePair, Mode | None]:
+        """Return the pair without the camera that the fusion node missed, and its mode."""
+        before = [stamp for stamp in self._told if stamp <= stamp_ns]
+        if not before:
+            return pair, None
+        mode, reason = self._told[max(before)]
+        other: Camera = 'thermal' if self._reference == 'rgb' else 'rgb'
+        if reason == f'{other} {MISSING}' and pair.rgb and pair.thermal:
+            pair = replace(pair, **{other: None}, skew_ns=0)
+        return pair, mode
 
     def _score(self, stamp_ns: int, pending: _Pending, writer: ReportWriter) -> Scores | None:
         ready = self._pairs.pop(stamp_ns, None)
@@ -203,14 +231,16 @@ class Scoring:
         self._engine.result = RemoteResult(
             parts['fused'], parts['mask'], parts['confidence'], *parts['entities']
         )
+        pair, mode = self._as_told(stamp_ns, ready.pair)
         try:
-            perception = self._pipeline.process(ready.pair)
+            perception = self._pipeline.process(pair)
         except InputError as error:
             self._error = self._error or str(error)
             return None
         if perception is None or self._engine.last is None:
             self._lost['agreement that it can be used'] += 1
             return None
+        self._disagreed += mode in TOLD and mode is not perception.mode
         latency_ns = max(0, pending.arrived_ns - ready.reference_ns)
         durations_ns = {
             'wait': max(0, ready.complete_ns - ready.reference_ns),
@@ -220,7 +250,7 @@ class Scoring:
         row: dict[str, Any] = {}
         try:
             row = writer.add(
-                ready.pair, perception, self._engine.last, durations_ns=durations_ns, truth=truth,
+                pair, perception, self._engine.last, durations_ns=durations_ns, truth=truth,
             )
         except InputError as error:  # what is wrong with one mask is wrong with most
             self._error = str(error)
@@ -238,9 +268,18 @@ class Scoring:
         ]
         if self._unanswered:
             notes.append(f'pairs for which no mask came: {self._unanswered}')
+        if self._disagreed:
+            notes.append(f'modes that differ from the status of the node: {self._disagreed}')
         if not self._truths:
             notes.append('no ground truth came')
         return notes
+
+
+def _patient(config: Config) -> Config:
+    deadline_ms = max(config.sync.deadline_ms, DEADLINE_MS)
+    return config.model_copy(
+        update={'sync': config.sync.model_copy(update={'deadline_ms': deadline_ms})}
+    )
 
 
 def _remember(memory: dict, key: Any, value: Any) -> None:
