@@ -6,7 +6,7 @@ import importlib.util
 import pytest
 import torch
 
-from vif_perception.models.blocks import ConvBN, fold_batchnorm
+from vif_perception.models.blocks import ConvBN, channels_last, fold_batchnorm
 from vif_perception.models.cost import cost
 from vif_perception.models.registry import build, families
 
@@ -133,6 +133,23 @@ def test_every_parameter_learns():
                 parameter.add_(parameter.grad, alpha=-1e-6)
     dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert dead == []
+
+
+@pytest.mark.parametrize('channels', [8, 16, 20, 24, 40, 48])
+def test_dilated_convolutions_have_a_gradient_in_bf16(channels):
+    torch.manual_seed(0)
+    block = channels_last(ConvBN(channels, 16, dilation=2, relu=False))
+    x = torch.randn(2, channels, 24, 24).contiguous(memory_format=torch.channels_last)
+    target = torch.randn(2, 16, 24, 24)
+    gradients = []
+    for halved in (False, True):
+        block.zero_grad()
+        with torch.autocast('cpu', torch.bfloat16, enabled=halved):
+            out = block(x)
+        (out.float() * target).sum().backward()
+        gradients.append(block.conv.weight.grad[:, :channels].clone())
+    exact, found = gradients
+    assert (exact - found).abs().max() < 0.05 * exact.abs().max()
 
 
 def test_default_size_stays_inside_the_robot_budget():

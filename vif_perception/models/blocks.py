@@ -24,14 +24,20 @@ class ConvBN(Foldable):
         relu: bool = True, dilation: int = 1,
     ):
         super().__init__()
+        # In bf16 the gradient of a dilated convolution's weights runs out of its memory on CPUs
+        # (oneDNN of torch 2.13) unless the input channels are at most 16 or a multiple of 16.
+        self.pad = -cin % 16 if dilation > 1 and cin > 16 else 0
         self.conv = nn.Conv2d(
-            cin, cout, kernel, stride, kernel // 2 * dilation, dilation, groups, bias=False
+            cin + self.pad, cout, kernel, stride, kernel // 2 * dilation, dilation, groups,
+            bias=False,
         )
         self.bn: nn.Module = nn.BatchNorm2d(cout)
         self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, cin, H, W) to (N, cout, H / stride, W / stride)."""
+        if self.pad:
+            x = F.pad(x, (0, 0, 0, 0, 0, self.pad))
         x = self.bn(self.conv(x))
         return torch.relu_(x) if self.relu else x
 
