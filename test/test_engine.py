@@ -25,6 +25,9 @@ from vif_perception.inference.weights import load_network, read_card
 from vif_perception.training.augmentation import AugmentationConfig
 from vif_perception.training.checkpoint import LAST, read_checkpoint, write_checkpoint
 from vif_perception.training.engine import train
+from vif_perception.training.entities.annotations import Annotations, write_annotations
+from vif_perception.training.entities.embeddings import hashed_embeddings, write_embeddings
+from vif_perception.training.entities.vocabulary import Vocabulary, write_vocabulary
 from vif_perception.training.recipe import Recipe, load_recipe
 from vif_perception.training.run_folder import METRICS, RECIPE, RUN, RunFolder
 from vif_perception.training.ship import ship
@@ -298,6 +301,24 @@ def test_the_packaged_smoke_recipe_runs_from_the_command_line(tmp_path, monkeypa
     assert 'holds a run already' in again.output
     listed = CliRunner().invoke(app, [*words, '--keys'])
     assert 'optimizer.lr' in listed.output
+
+
+def test_entities_of_captions_reach_the_network_and_the_card(data, tmp_path):
+    names = ('person', 'lamp', 'tree')
+    images = {f'train{i}': {names[i]: 1.0, 'lamp': 1.0} for i in range(3)}
+    write_annotations(data / 'entities' / 'mine.json', Annotations(images, 'captions'))
+    write_vocabulary(data / 'entities' / 'vocab.json', Vocabulary(names))
+    write_embeddings(data / 'entities' / 'text_emb.npy', hashed_embeddings(names))
+    sets = ['network.name=egmt', 'network.preset=tiny', 'data.entities=entities/mine.json']
+    run(data, tmp_path / 'run', *sets, steps=2)
+    network, card = load_network(RunFolder(tmp_path / 'run').best())
+    assert card.entities == names
+    assert card.training['entities'] == 'captions'
+    torch.testing.assert_close(network.tokens.text, torch.from_numpy(hashed_embeddings(names)))
+    del images['train2']
+    write_annotations(data / 'entities' / 'mine.json', Annotations(images, 'captions'))
+    with pytest.raises(InputError, match="'train2' has no entity annotation"):
+        run(data, tmp_path / 'other', *sets, steps=2)
 
 
 def test_without_fabric_the_extra_is_named(data, tmp_path, monkeypatch):

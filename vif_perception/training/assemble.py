@@ -8,6 +8,7 @@ from vif_perception.errors import InputError
 from vif_perception.inference.weights import load_network
 from vif_perception.models.registry import build
 from vif_perception.training.distillation import Distillation
+from vif_perception.training.entity_labels import EntityLabels
 from vif_perception.training.losses import class_weights
 from vif_perception.training.objective import Objective
 from vif_perception.training.objectives import objective_for
@@ -17,16 +18,17 @@ from vif_perception.training.source import Source
 from vif_perception.types import LabelSet
 
 
-def make_network(recipe: NetworkRecipe, labels: LabelSet) -> nn.Module:
+def make_network(recipe: NetworkRecipe, labels: LabelSet, entities: EntityLabels) -> nn.Module:
     """Build the network, from torch's generator, and fill it from ``start``.
 
     Raises:
         InputError: unknown network, start weights that cannot be read or do not fit.
     """
     network = build(
-        recipe.name, recipe.preset, classes=len(labels), entities=len(labels) - 1,
+        recipe.name, recipe.preset, classes=len(labels), entities=len(entities.names),
         options=recipe.options,
     )
+    entities.teach(network)
     if not recipe.start:
         return network
     path = weights_of(recipe.start)

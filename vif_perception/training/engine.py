@@ -73,7 +73,8 @@ class _Run:
 
     def __init__(self, recipe: Recipe, source: Source, fabric: Any, folder: RunFolder):
         self.recipe, self.source, self.fabric, self.folder = recipe, source, fabric, folder
-        network = channels_last(make_network(recipe.network, source.labels)).to(fabric.device)
+        network = make_network(recipe.network, source.labels, source.entities)
+        network = channels_last(network).to(fabric.device)
         self.objective = make_objective(recipe, network, source)
         self.average = Average(network, recipe.optimizer.average)
         learner = Learner(
@@ -152,7 +153,7 @@ class _Run:
         rate = recipe.optimizer.rate(self.step, recipe.steps)
         for group in self.optimizer.param_groups:
             group['lr'] = rate
-        shown = show(batch, len(self.source.labels))
+        shown = show(batch, self.source.entities.of(batch))
         total, terms = self.learner(shown, self.step / recipe.steps)
         self.optimizer.zero_grad(set_to_none=True)
         fabric.backward(total)
@@ -175,10 +176,11 @@ class _Run:
             self.folder.keep_best(
                 self.average.network, self.step, name=self.folder.path.name,
                 network=asked.network.name, preset=asked.network.preset, classes=labels.names,
-                colors=labels.colors, entities=labels.names[1:],
+                colors=labels.colors, entities=self.source.entities.names,
                 protocol='best on the val split; not calibrated, not scored on a test split',
                 training={'recipe': public(asked), 'step': self.step,
-                          'stage': asked.objective.stage},
+                          'stage': asked.objective.stage,
+                          'entities': self.source.entities.source},
                 metrics={name: round(v, 5) for name, v in found.items()},
             )
         return found

@@ -47,6 +47,10 @@ class DataRecipe(Group):
         DatasetConfig(name='folder', split='val'),
         description='data set that selects the best weights',
     )
+    entities: str = Field(
+        '', description='annotations made by `vif-perception entities`; empty: the classes of '
+        'the masks'
+    )
     augmentation: AugmentationConfig = AugmentationConfig()
     batch: int = Field(8, ge=1, le=65536, description='samples a step, over all processes')
     workers: int = Field(
@@ -173,6 +177,7 @@ def public(recipe: Recipe) -> dict[str, Any]:
         del entry['root']
     for group, key in ((tree['network'], 'start'), (teacher, 'weights')):
         group[key] = Path(group[key]).name
+    data['entities'] = Path(data['entities']).name
     return tree
 
 

@@ -15,6 +15,7 @@ from vif_perception.labels import MFNET
 from vif_perception.training.augmentation import Augmentation
 from vif_perception.training.data import Batch, pixels_of
 from vif_perception.training.datasets import DatasetConfig, PairDataset, open_dataset
+from vif_perception.training.entity_labels import EntityLabels
 from vif_perception.training.loading import Loader, LoaderConfig
 from vif_perception.training.order import Order
 from vif_perception.training.recipe import DataRecipe
@@ -28,6 +29,7 @@ class Source:
 
     Attributes:
         val: the data set that selects; labels: what the ids of the masks mean.
+        entities: which entities there are, and where.
 
     Raises:
         InputError: a data set cannot be opened, or class lists differ.
@@ -42,6 +44,9 @@ class Source:
         if any(labels != self.labels for labels in found):
             raise InputError('data sets with different classes', where='data',
                              accepted='one class list for all masks')
+        ids = [record.id for dataset in self._sets for record in dataset.records]
+        path = root / recipe.entities if recipe.entities else None
+        self.entities = EntityLabels(self.labels, ids, path)
 
     @property
     def steps_per_epoch(self) -> int:

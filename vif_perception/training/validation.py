@@ -13,7 +13,6 @@ from vif_perception.errors import InputError
 from vif_perception.training.augmentation import Augmentation, AugmentationConfig
 from vif_perception.training.data import Batch, Triple
 from vif_perception.training.datasets import PairDataset, Sample
-from vif_perception.training.losses import entities_in
 from vif_perception.training.objective import Objective, Shown
 from vif_perception.training.score import MODES, score
 from vif_perception.types import LabelSet
@@ -75,7 +74,9 @@ class Validation:
                     key: value[None, ..., :height, :width] if value.ndim > 1 else value[None]
                     for key, value in scene.items() if key != 'boxes'
                 }
-                shown = show(Batch.unpack(cut, (), (), device), len(self._labels))
+                batch = Batch.unpack(cut, (), (), device)
+                # Objectives that are selected by their loss do not ask for entities.
+                shown = show(batch, batch.present.new_zeros(1, 0))
                 values.append(float(objective.total(objective(shown, 1.0))))
         return float(np.mean(values))
 
@@ -114,8 +115,6 @@ def modes_of(network: nn.Module) -> Sequence[str]:
     return list(MODES) if both else ['FUSED']
 
 
-def show(batch: Batch, classes: int) -> Shown:
-    """Show a batch to a network; the entities are the classes in its masks."""
-    return Shown.of(
-        batch.rgb, batch.thermal, batch.mask, batch.present, entities_in(batch.mask, classes)
-    )
+def show(batch: Batch, entities: Tensor) -> Shown:
+    """Show a batch to a network; ``entities`` are N x K flags."""
+    return Shown.of(batch.rgb, batch.thermal, batch.mask, batch.present, entities)
