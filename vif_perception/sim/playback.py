@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from vif_perception.sim.faults import Fault, FaultInjector
 from vif_perception.sim.stream import ENOUGH, Exposure
 from vif_perception.types import Frame
@@ -63,9 +65,9 @@ class Playback:
         """
         exposure = self._next()
         rgb_id, thermal_id = self._frame_ids
-        rgb = Frame(stamp_ns, rgb_id, exposure.rgb, 'rgb8')
+        rgb = Frame(stamp_ns, rgb_id, self._fresh(exposure.rgb), 'rgb8')
         later_ns = exposure.thermal_offset_ns
-        thermal = Frame(stamp_ns + later_ns, thermal_id, exposure.thermal, 'mono16')
+        thermal = Frame(stamp_ns + later_ns, thermal_id, self._fresh(exposure.thermal), 'mono16')
         rgb_ns, thermal_ns = now_ns + exposure.rgb_delay_ns, now_ns + later_ns
         altered, arrival_ns = self._injector.alter('rgb', rgb, rgb_ns)
         if altered is not None:
@@ -96,6 +98,12 @@ class Playback:
             self._step = -self._step
         self._position += self._step
         return self._exposures[self._position]
+
+    def _fresh(self, image: np.ndarray) -> np.ndarray:
+        """Return a copy with other noise in one row: equal bytes would mean a frozen camera."""
+        noisy = image.copy()
+        noisy[self._count % len(noisy)] ^= 1
+        return noisy
 
     def _push(self, arrival_ns: int, delivery: Delivery) -> None:
         self._count += 1
