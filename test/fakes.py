@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,6 +27,12 @@ class FakeOutput(NamedTuple):
 FAKE_WEIGHTS = FakeWeights('fake', '0' * 64)
 
 
+def _open() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class FakeEngine:
     """Obeys the Engine protocol: fused is the RGB (thermal grey without one), mask all zeros.
@@ -33,6 +40,7 @@ class FakeEngine:
     Attributes:
         calls: (rgb there, thermal there, bgr, window, calibration) of every run.
         fail: exceptions raised by the next runs, one each.
+        release: while it is cleared, runs wait for it.
     """
 
     labels: LabelSet = MFNET
@@ -43,6 +51,7 @@ class FakeEngine:
     calls: list[tuple[bool, bool, bool, tuple[float, float], Calibration]] = field(
         default_factory=list
     )
+    release: threading.Event = field(default_factory=_open)
 
     def run(
         self,
@@ -54,6 +63,7 @@ class FakeEngine:
         calibration: Calibration,
     ) -> FakeOutput:
         self.calls.append((rgb is not None, thermal is not None, bgr, window, calibration))
+        assert self.release.wait(60)
         if self.fail:
             raise self.fail.pop(0)
         if rgb is not None:

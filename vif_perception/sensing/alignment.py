@@ -45,7 +45,7 @@ def sampled(image: np.ndarray, grid: np.ndarray | None, size: tuple[int, int]) -
 def scale(size: tuple[int, int]) -> int:
     """Return how many px of the geometry one px of the small picture stands for."""
     step = -(-max(size) // SIDE)
-    return step if step == 1 else step // 2 * 2 or 2
+    return step if step == 1 else step + step % 2
 
 
 def correlation(rgb: np.ndarray, thermal: np.ndarray) -> np.ndarray | None:
