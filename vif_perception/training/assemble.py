@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from vif_perception.errors import InputError
@@ -56,16 +57,19 @@ def make_objective(recipe: Recipe, network: nn.Module, source: Source) -> Object
     Raises:
         InputError: see ``objectives.objective_for``; a teacher with other classes.
     """
-    asked = recipe.objective
+    asked, device = recipe.objective, next(network.parameters()).device
+    weights = class_weights(source.pixels(), asked.class_weight_power).to(device)
+    teacher = None
+    if asked.teacher.weights:
+        teacher = make_teacher(asked.teacher, source.labels, device)
     return objective_for(
         network, stage=asked.stage, weights=asked.weights,
-        class_weights=class_weights(source.pixels(), asked.class_weight_power),
-        teach=make_teacher(asked.teacher, source.labels) if asked.teacher.weights else None,
+        class_weights=weights, teach=teacher,
     )
 
 
-def make_teacher(recipe: TeacherRecipe, labels: LabelSet) -> Distillation:
-    """Load the teacher.
+def make_teacher(recipe: TeacherRecipe, labels: LabelSet, device: torch.device) -> Distillation:
+    """Load the teacher onto the device.
 
     Raises:
         InputError: weights that cannot be read, or of other classes.
@@ -77,4 +81,4 @@ def make_teacher(recipe: TeacherRecipe, labels: LabelSet) -> Distillation:
             f'knows the classes {", ".join(card.classes)}', where=str(path),
             accepted=', '.join(labels.names),
         )
-    return Distillation(network, recipe.sees, recipe.kind, recipe.temperature)
+    return Distillation(network.to(device), recipe.sees, recipe.kind, recipe.temperature)

@@ -40,8 +40,10 @@ class Shown(NamedTuple):
             for index, image in enumerate((rgb, thermal))
         )
         rgb = rgb.contiguous(memory_format=torch.channels_last)
-        luma = (rgb * rgb.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-        return cls(rgb, luma, thermal, present, mask, entities)
+        red, green, blue = (
+            weight * plane for weight, plane in zip(LUMA, rgb.split(1, 1), strict=True)
+        )
+        return cls(rgb, red + green + blue, thermal, present, mask, entities)
 
     @property
     def both(self) -> Tensor:

@@ -44,10 +44,9 @@ class RTObjective(Objective[RT]):
 
     def terms(self, prediction: Prediction, shown: Shown) -> dict[str, Tensor]:
         """Brighter source except in glare, stronger gradient; weighted cross-entropy and Dice."""
-        weights = self.class_weights.to(shown.rgb.device)
         return {
             'fusion': losses.fusion_loss(prediction.fused_y, shown.y, shown.thermal, shown.both),
-            'mask': losses.mask_loss(prediction.logits, shown.mask, weights),
+            'mask': losses.mask_loss(prediction.logits, shown.mask, self.class_weights),
             'entities': F.binary_cross_entropy_with_logits(
                 prediction.entity_logits, shown.entities
             ),
