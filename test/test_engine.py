@@ -216,6 +216,9 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(data, tmp_path):
         write_checkpoint(out, {'step': 9, 'learner': good['learner']})
     assert_same(read_checkpoint(out), good)
     assert not list(out.glob('*.tmp'))
+    table = RunFolder(out).metrics(['loss'], 3)
+    with files_of_at_most(1), pytest.raises(InputError, match=r'metrics\.csv: cannot be written'):
+        table.add(4, {'loss': 1.0})
     other = tmp_path / 'other'
     with files_of_at_most(1_000_000), pytest.raises(
         InputError, match=r'best-0000003.*cannot be written.*make room on the disk.*--resume'

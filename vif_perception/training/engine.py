@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def train(
         run.go(say, advance)
     except BaseException as error:
         if first:
-            folder.finish(f'stopped: {type(error).__name__}: {error}'.splitlines()[0])
+            with suppress(InputError):  # the disk may be full; the first error matters
+                folder.finish(f'stopped: {type(error).__name__}: {error}'.splitlines()[0])
         raise
 
 

@@ -156,13 +156,22 @@ class Metrics:
         self._board = _board(path.parent, after)
 
     def add(self, step: int, row: Mapping[str, float]) -> None:
-        """Append a row; columns it lacks stay empty."""
+        """Append a row; columns it lacks stay empty.
+
+        Raises:
+            InputError: the disk is full.
+        """
         values = {name: f'{value:.6g}' for name, value in row.items()}
-        with self._path.open('a', newline='', encoding='utf-8') as file:
-            csv.DictWriter(file, self._columns).writerow({'step': step, **values})
-        if self._board:
-            for name, value in row.items():
+        try:
+            with self._path.open('a', newline='', encoding='utf-8') as file:
+                csv.DictWriter(file, self._columns).writerow({'step': step, **values})
+            for name, value in row.items() if self._board else ():
                 self._board.add_scalar(name, value, step)
+        except OSError as error:
+            raise InputError(
+                f'cannot be written ({error.strerror})', where=str(self._path),
+                remedy='make room on the disk and go on with --resume',
+            ) from None
 
     def close(self) -> None:
         """Flush TensorBoard."""
