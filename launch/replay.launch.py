@@ -67,19 +67,29 @@ def compose(context: LaunchContext) -> list:
                 EmitEvent(event=Shutdown(reason='fusion could not be configured')),
             ],
         )),
-        RegisterEventHandler(OnProcessExit(target_action=play, on_exit=[
-            LogInfo(msg='the bag has ended'),
-            TimerAction(period=DRAIN_S, actions=[
-                EmitEvent(event=Shutdown(reason='the bag has ended')),
-            ]),
-        ])),
+        RegisterEventHandler(OnProcessExit(target_action=play, on_exit=drain)),
         RegisterEventHandler(OnProcessExit(target_action=ours, on_exit=end)),
     ]
 
 
+# Both keep quiet when the end has begun already: a second shutdown is an error of launch.
+
+
+def drain(event: ProcessExited, context: LaunchContext) -> list:
+    """End a while after the bag."""
+    if context.is_shutdown:
+        return []
+    return [
+        LogInfo(msg='the bag has ended'), TimerAction(period=DRAIN_S, actions=[
+            OpaqueFunction(function=lambda later: end(event, later)),
+        ]),
+    ]
+
+
 def end(event: ProcessExited, context: LaunchContext) -> list:
-    """End when a node ended by itself; a second shutdown would be an error of launch."""
-    return [] if context.is_shutdown else [EmitEvent(event=Shutdown(reason='a node ended'))]
+    """End because something has ended that there is no result without."""
+    reason = f'{event.process_name} has ended'
+    return [] if context.is_shutdown else [EmitEvent(event=Shutdown(reason=reason))]
 
 
 def ours(action: ExecuteProcess) -> bool:

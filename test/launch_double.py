@@ -139,3 +139,8 @@ class LaunchFile:
                 if entity.kind == 'launch.actions.OpaqueFunction'
                 for action in entity.function(context)
             ]
+
+    def call(self, function: Any, *args: Any) -> Any:
+        """Call a function of the launch file over the double."""
+        with mock.patch.dict(sys.modules, self._modules):
+            return function(*args)

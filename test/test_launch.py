@@ -239,14 +239,20 @@ def test_replay_plays_when_fusion_is_active_and_ends_with_the_bag() -> None:
     assert '--loop' not in play.cmd
     assert failed.goal_state == 'unconfigured'
     assert failed.entities[0].event.kind == 'launch.events.Shutdown'
+    runs, ends = SimpleNamespace(is_shutdown=False), SimpleNamespace(is_shutdown=True)
+    event = SimpleNamespace(process_name='bag-3')
     assert played.target_action is play
-    _, drained = played.on_exit
+    _, drained = launched.call(played.on_exit, event, runs)
     assert drained.period > 0.5  # fusion's deadline and what the network still works on
-    assert drained.actions[0].event.kind == 'launch.events.Shutdown'
+    later = drained.actions[0].function
+    assert launched.call(later, runs)[0].event.kind == 'launch.events.Shutdown'
+    # Ctrl-C meanwhile, or before the bag has ended: no second shutdown.
+    assert later(ends) == []
+    assert played.on_exit(event, ends) == []
+    assert died.on_exit(event, ends) == []
     # It must not wait for ever for a node that is gone.
-    (ended,) = died.on_exit(None, SimpleNamespace(is_shutdown=False))
-    assert ended.event.kind == 'launch.events.Shutdown'
-    assert died.on_exit(None, SimpleNamespace(is_shutdown=True)) == []
+    (ended,) = launched.call(died.on_exit, event, runs)
+    assert ended.event.reason == 'bag-3 has ended'
     assert died.target_action(SimpleNamespace(node_package='vif_perception')) is True
     assert died.target_action(play) is False
     assert '--loop' in handlers(launched.run(bag='drive', loop='true'))[0].entities[0].cmd

@@ -9,6 +9,7 @@ when it ends or when ``~/finish`` (std_srvs/Trigger) is called.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import queue
 import threading
@@ -66,9 +67,12 @@ class EvaluateNode(Node):
             cannot be written.
     """
 
-    def __init__(self) -> None:
-        super().__init__('evaluate')
+    def __init__(self, **options: Any) -> None:
+        super().__init__('evaluate', **options)
         self.exit_code = 2
+        # The report warps pictures with it. Now: in the middle of a drive its import would hold up
+        # the callbacks for seconds.
+        importlib.import_module('torch')
         parameters.declare(self, FusionConfig, read_only=dict(parameters.settings(FusionConfig)))
         parameters.declare(self, EvaluateConfig, read_only=EvaluateConfig.model_fields)
         config = parameters.read(self, FusionConfig)

@@ -75,6 +75,9 @@ class _Ready:
 class Scoring:
     """One evaluation; one thread at a time may call it.
 
+    Attributes:
+        masks: how many have come.
+
     Args:
         config: the parameters of the fusion node.
         folder: entered already.
@@ -99,7 +102,7 @@ class Scoring:
         self._told: dict[int, tuple[Mode, str]] = {}
         self._lost: Counter[str] = Counter()
         self._disagreed = 0
-        self._unanswered = self._truths = 0
+        self.masks = self._unanswered = self._truths = 0
         self._frames = self._scored = 0
         self._error = ''
 
@@ -145,6 +148,7 @@ class Scoring:
         pending.parts[name] = value
         self._truths += name == 'truth'
         if name == 'mask':
+            self.masks += 1
             pending.arrived_ns = now_ns
             self._waiting.append(stamp_ns)
         while len(self._pending) > REMEMBERED:

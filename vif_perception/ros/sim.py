@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 from rclpy.node import Node
@@ -59,8 +59,8 @@ class SimNode(Node):
         InputError: a parameter that does not fit, or a fault that there is not.
     """
 
-    def __init__(self) -> None:
-        super().__init__('sim')
+    def __init__(self, **options: Any) -> None:
+        super().__init__('sim', **options)
         parameters.declare(self, SimConfig, read_only=SimConfig.model_fields)
         config = parameters.read(self, SimConfig)
         rgb, thermal = camera_models(SIZE, SIZE)
