@@ -31,7 +31,6 @@ def compose(context: LaunchContext) -> list:
         ],
         remappings=arguments.evaluate_remaps(given),
         ros_arguments=['--log-level', given['log_level']],
-        additional_env=arguments.ENVIRONMENT,
         # The report of a long drive takes a while; only then SIGTERM.
         sigterm_timeout='120',
     )]

@@ -32,6 +32,8 @@ ARGUMENTS = (
     Argument('precision', '', 'inference.precision: auto, fp32, bf16; empty: as in params_file'),
     Argument('thermal_profile', '', 'thermal.profile: what thermal values mean, see '
              'docs/parameters.md; empty: as in params_file'),
+    Argument('output_depth', '1', 'results kept for subscribers that are behind; more only where '
+             'every one counts, since planners want the newest'),
     Argument('autostart', 'true', 'configure and activate the node; false leaves that to a '
              'lifecycle manager', arguments.BOOL),
     Argument('respawn', 'false', 'start the node again 2 s after it died', arguments.BOOL),
@@ -73,7 +75,6 @@ def fusion(given: dict[str, str]) -> list:
         ],
         remappings=arguments.camera_remaps(given),
         ros_arguments=['--log-level', given['log_level']],
-        additional_env=arguments.ENVIRONMENT,
         respawn=arguments.true(given['respawn']), respawn_delay=2.0,
     )
     if not arguments.true(given['autostart']):
@@ -108,5 +109,4 @@ def sim(given: dict[str, str]) -> Node:
         parameters=[arguments.typed(arguments.sim_parameters(given))],
         remappings=arguments.sim_remaps(given),
         ros_arguments=['--log-level', given['log_level']],
-        additional_env=arguments.ENVIRONMENT,
     )

@@ -33,6 +33,7 @@ ARGUMENTS = (
     Argument('loop', 'false', 'play it again and again, until Ctrl-C', arguments.BOOL),
     Argument('reliability', 'reliable', 'reliable: images are played and read so that none is '
              'lost; best_effort: as live cameras', ('best_effort', 'reliable')),
+    Argument('output_depth', '20', 'results kept for the evaluate node when it is behind'),
     *arguments.COMMON,
     *(argument for argument in arguments.CAMERAS if argument.name != 'reliability'),
     *(argument for argument in arguments.EVALUATION if argument.name == 'truth'),

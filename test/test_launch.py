@@ -169,6 +169,16 @@ def test_compressed_images_and_reliability_are_parameters_of_both_nodes() -> Non
     assert {name: evaluate[name] for name in expected} == expected
 
 
+def test_results_may_be_kept_for_slow_subscribers() -> None:
+    node = nodes(LaunchFile('fusion').run(output_depth='20', namespace='left'))['fusion']
+    assert overrides(node) == {'use_sim_time': False} | {
+        f'qos_overrides./left/fusion/output/{name}.publisher.depth': 20
+        for name in ('mask', 'confidence', 'fused/image', 'entities')
+    }
+    with pytest.raises(InputError, match='output_depth'):
+        LaunchFile('fusion').run(output_depth='many')
+
+
 def test_respawn() -> None:
     node = nodes(LaunchFile('fusion').run(respawn='true'))['fusion']
     assert node.respawn is True
@@ -268,11 +278,11 @@ def test_replay_includes_the_others_with_equal_defaults() -> None:
         if entity.kind == 'launch.actions.IncludeLaunchDescription'
     ]
     assert included == ['fusion.launch.py', 'evaluate.launch.py']
+    strict = {'reliability', 'output_depth'}  # live, the newest counts; a bag must lose nothing
     files = [launched, *(LaunchFile(name.partition('.')[0]) for name in included)]
     for one in files:
         for other in files:
-            # A live camera may be best effort; a bag must lose nothing.
-            for name in set(one.arguments) & set(other.arguments) - {'reliability'}:
+            for name in set(one.arguments) & set(other.arguments) - strict:
                 assert one.arguments[name].given.get('default_value') == \
                     other.arguments[name].given.get('default_value'), name
 

@@ -16,8 +16,8 @@ from vif_perception.resources import preset
 Given = Mapping[str, str]
 Remaps = list[tuple[str, str]]
 
-#: For every node; see docs/robot_installation.md for what it is good for.
-ENVIRONMENT: dict[str, str] = {}
+#: Results of the fusion node that belong to one stamp.
+RESULTS = ('mask', 'confidence', 'fused/image', 'entities')
 BOOL = ('true', 'false', 'True', 'False')
 
 
@@ -121,7 +121,7 @@ def sim_remaps(given: Given) -> Remaps:
 
 def evaluate_remaps(given: Given) -> Remaps:
     """Return the remaps that connect the evaluate node to cameras, truth and fusion."""
-    outputs = ('mask', 'confidence', 'fused/image', 'entities', 'label_info')
+    outputs = (*RESULTS, 'label_info')
     return [
         *camera_remaps(given), ('~/input/truth', given['truth']),
         ('~/input/status', f'{given["fusion"]}/status'),
@@ -167,9 +167,13 @@ def fusion_parameters(given: Given) -> dict[str, Any]:
         'device': 'inference.device', 'precision': 'inference.precision',
         'thermal_profile': 'thermal.profile',
     }
-    return input_parameters(given) | {
-        parameter: given[name] for name, parameter in names.items() if given[name]
-    }
+    found = input_parameters(given)
+    depth = _number(given, 'output_depth', int)
+    if depth != 1:
+        for name in RESULTS:
+            topic = _resolved(f'fusion/output/{name}', given['namespace'])
+            found[f'qos_overrides.{topic}.publisher.depth'] = depth
+    return found | {parameter: given[name] for name, parameter in names.items() if given[name]}
 
 
 def evaluate_parameters(given: Given) -> dict[str, Any]:
