@@ -333,6 +333,15 @@ def test_subscribers_that_cannot_hear_us_are_told(world: World) -> None:
     )
 
 
+def test_simulated_time_that_stands_still_is_told(world: World) -> None:
+    world.start(use_sim_time=True)
+    world.listen_to_all()
+    world.cameras()
+    world.said('use_sim_time is set, but nobody publishes /clock')
+    world.pair(1)
+    world.results(1)
+
+
 def test_reset_forgets_and_says_so(world: World) -> None:
     from std_srvs.srv import Trigger
 

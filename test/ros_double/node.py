@@ -24,10 +24,10 @@ class ClockType(enum.Enum):
 
 class Clock:
     def __init__(self, *, clock_type: ClockType = ClockType.SYSTEM_TIME) -> None:
-        self.clock_type = clock_type
+        self.simulated = False  # and nobody publishes /clock here
 
     def now(self) -> SimpleNamespace:
-        nanoseconds = time.time_ns()
+        nanoseconds = 0 if self.simulated else time.time_ns()
         stamp = messages.of('builtin_interfaces/msg/Time')
         return SimpleNamespace(nanoseconds=nanoseconds, to_msg=lambda: stamp(
             sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9
@@ -46,6 +46,8 @@ class Node(Parameters):
         self.context = SimpleNamespace(ok=lambda: GRAPH.alive)
         self.timers: list[Any] = []
         self.services: dict[str, Any] = {}
+        given = self._parameter_overrides.get('use_sim_time')
+        self._clock.simulated = bool(given and given.value)
         assert GRAPH.alive, 'rclpy.init was not called'
         GRAPH.nodes.append(self)
 

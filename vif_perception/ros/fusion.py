@@ -35,7 +35,7 @@ READ_ONLY = ('reference', 'limits.max_pixels')
 #: The engine is made from these.
 NEEDS_CONFIGURE = ('model', 'inference')
 #: A frame in the network is waited for when the node is deactivated, and when it ends.
-DEACTIVATE_S, END_S = 10.0, 1.0
+DEACTIVATE_S, END_S = 10.0, 0.7
 
 
 class FusionNode(LifecycleNode):
@@ -73,10 +73,7 @@ class FusionNode(LifecycleNode):
     @told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and warm up the network."""
-        misspelt = parameters.misspelt(self, FusionConfig)
-        if misspelt:
-            raise InputError(f'unknown {", ".join(misspelt)}', where='parameters',
-                             accepted='see `ros2 param list`', remedy='correct the file')
+        parameters.check_given(self, FusionConfig)
         config = parameters.read(self, FusionConfig)
         camchain = read_camchain(config.registration.camchain)
         engine = EngineTap(self._make_engine(config))

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from vif_perception import __version__
 from vif_perception.errors import InputError
@@ -24,7 +24,7 @@ PACKAGES = (
     'vif_perception.msg',
 )
 #: After a signal nobody waits longer than this for a node: launch would send the next signal.
-PATIENCE_S = 1.5
+PATIENCE_S = 1.2
 
 
 def fusion() -> int:
@@ -72,8 +72,9 @@ def run(
 
     Args:
         module: in this room, such as ``fusion``; imported only now.
-        node: class in it. Called without arguments; has ``stop()``, which ends threads and
-            may block for a while, and ``destroy_node()``. May have an attribute ``exit_code``.
+        node: class in it. Called without arguments; has ``stop()``, which ends threads, may block
+            for a while and returns False when one did not end, and ``destroy_node()``. May have
+            an attribute ``exit_code``.
         arguments: of the command line; None: those of the process.
         patience_s: after a signal the process ends with 0 when the node has not ended within
             this time; None: it may take as long as it needs.
@@ -117,10 +118,13 @@ def _spin(make: Callable[[], Any], arguments: Sequence[str], patience_s: float |
         executor.add_node(node)
         with suppress(ExternalShutdownException):
             executor.spin()
-        node.stop()
+        ended = node.stop()
         executor.shutdown()
         node.destroy_node()
-        return int(getattr(node, 'exit_code', 0))
+        code = int(getattr(node, 'exit_code', 0))
+        if ended is False:
+            _leave(code)
+        return code
     finally:
         rclpy.try_shutdown()
         done.set()
@@ -135,7 +139,13 @@ def _watch(done: threading.Event, patience_s: float) -> None:
             if done.wait(0.1):
                 return
         if not done.wait(patience_s):
-            sys.stderr.flush()
-            os._exit(0)
+            _leave(0)
 
     threading.Thread(target=wait, name='shutdown', daemon=True).start()
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once: a library at work in another thread would crash an orderly end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

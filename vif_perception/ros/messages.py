@@ -52,12 +52,11 @@ def read_bytes(data: Any) -> np.ndarray:
         return np.frombuffer(data, np.uint8) if len(data) else np.empty(0, np.uint8)
     except (TypeError, ValueError, BufferError):
         pass
-    try:
-        return np.ascontiguousarray(data, np.uint8).reshape(-1)
-    except (TypeError, ValueError, OverflowError):
-        raise InputError(
-            f'data is a {type(data).__name__}', accepted='a sequence of bytes'
-        ) from None
+    values = np.asarray(data)
+    whole = values.dtype.kind in 'iu' and values.ndim == 1
+    if values.size and not (whole and 0 <= values.min() <= values.max() <= 255):
+        raise InputError(f'data is a {type(data).__name__}', accepted='a sequence of bytes')
+    return values.astype(np.uint8).reshape(-1)
 
 
 def write_bytes(data: Any) -> array[int]:

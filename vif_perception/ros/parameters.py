@@ -84,10 +84,13 @@ def read(node: Node, model: type[Schema], changes: Mapping[str, Any] | None = No
     )
 
 
-def misspelt(node: Node, model: type[Group]) -> list[str]:
-    """Return the given parameters that nobody declared although their group is one of ours.
+def check_given(node: Node, model: type[Group]) -> None:
+    """Refuse given parameters that nobody declared although their group is one of ours.
 
     rclpy passes over them in silence. Those of other groups may be meant for other nodes.
+
+    Raises:
+        InputError: names them, and what was probably meant.
     """
     known = {key for key, _ in settings(model)}
     groups = {key.partition('.')[0] for key in known}
@@ -97,7 +100,11 @@ def misspelt(node: Node, model: type[Group]) -> list[str]:
         close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
         if key.partition('.')[0] in groups and given[key].value is not None:
             found.append(f'{key} (did you mean {close[0]}?)' if close else key)
-    return found
+    if found:
+        raise InputError(
+            f'unknown {", ".join(found)}', where='parameters', accepted='see `ros2 param list`',
+            remedy='correct the parameter file and start the node again',
+        )
 
 
 def settings(model: type[BaseModel], prefix: str = '') -> Iterator[tuple[str, Any]]:
