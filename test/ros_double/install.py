@@ -84,6 +84,8 @@ def install() -> Callable[[], None]:
         for name in [n for n in sys.modules if n.startswith('vif_perception.ros.')]:
             if name not in before.nodes:  # they hold classes of the stand-ins
                 del sys.modules[name]
+                parent, _, short = name.rpartition('.')
+                vars(sys.modules[parent]).pop(short, None)  # or `from parent import` finds it
 
     return remove
 

@@ -210,7 +210,9 @@ class SingleThreadedExecutor:
         GRAPH.spin_once(timeout_sec)
 
     def spin(self) -> None:
+        end = time.monotonic() + 60
         while GRAPH.alive:
+            assert time.monotonic() < end, 'nobody has called shutdown'
             self.spin_once(0.1)
 
     def shutdown(self) -> bool:
