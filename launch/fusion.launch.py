@@ -3,6 +3,8 @@
 ``ros2 launch vif_perception fusion.launch.py sim:=true`` needs no hardware.
 """
 
+from typing import Any
+
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
@@ -10,9 +12,11 @@ from launch.actions import (
     LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
+    TimerAction,
 )
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
+from launch.events.process import ProcessStarted
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
@@ -47,6 +51,8 @@ ARGUMENTS = (
              'first frame); several separated by commas'),
     Argument('truth', 'ground_truth/mask', 'sim: topic of the ground-truth masks'),
 )
+#: A request that was lost is repeated after this time, s.
+AGAIN_S = 4.0
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -80,25 +86,50 @@ def fusion(given: dict[str, str]) -> list:
     if not arguments.true(given['autostart']):
         return [node]
 
+    return [*autostart(node), node]  # handlers first, or the start goes by unseen
+
+
+def autostart(node: LifecycleNode) -> list:
+    """Return what configures and activates the node whenever its process starts.
+
+    The services of a process that was killed are seen for seconds more, and a request to them is
+    lost: after a respawn it is repeated until the node is configuring.
+    """
+    starts, configuring = 0, False
+
     def change(transition: int) -> EmitEvent:
         return EmitEvent(event=ChangeState(
             lifecycle_node_matcher=matches_action(node), transition_id=transition,
         ))
 
+    def began(event: ProcessStarted, context: LaunchContext) -> list:
+        nonlocal starts, configuring
+        starts, configuring = starts + 1, False
+        return configure(context)
+
+    def configure(context: LaunchContext) -> list:
+        if configuring or context.is_shutdown:
+            return []
+        again = TimerAction(period=AGAIN_S, actions=[OpaqueFunction(function=configure)])
+        return [change(Transition.TRANSITION_CONFIGURE), *([again] if starts > 1 else [])]
+
+    def configures(context: LaunchContext) -> None:
+        nonlocal configuring
+        configuring = True
+
+    def entered(goal: str, *entities: Any, **states: str) -> RegisterEventHandler:
+        return RegisterEventHandler(OnStateTransition(
+            target_lifecycle_node=node, goal_state=goal, entities=[*entities], **states,
+        ))
+
     return [
-        # Before the node, or its start goes by unseen. A respawned node starts, too.
-        RegisterEventHandler(OnProcessStart(
-            target_action=node, on_start=[change(Transition.TRANSITION_CONFIGURE)],
-        )),
-        RegisterEventHandler(OnStateTransition(
-            target_lifecycle_node=node, start_state='configuring', goal_state='inactive',
-            entities=[change(Transition.TRANSITION_ACTIVATE)],
-        )),
-        RegisterEventHandler(OnStateTransition(
-            target_lifecycle_node=node, start_state='configuring', goal_state='unconfigured',
-            entities=[LogInfo(msg='fusion could not be configured; its log says why')],
-        )),
-        node,
+        RegisterEventHandler(OnProcessStart(target_action=node, on_start=began)),
+        entered('configuring', OpaqueFunction(function=configures)),
+        entered('inactive', change(Transition.TRANSITION_ACTIVATE), start_state='configuring'),
+        entered(
+            'unconfigured', LogInfo(msg='fusion could not be configured; its log says why'),
+            start_state='configuring',
+        ),
     ]
 
 

@@ -30,6 +30,7 @@ SIGNATURES = {
     'launch.event_handlers.OnProcessExit': '(self, *, target_action, on_exit)',
     'launch.events.Shutdown': '(self, *, reason, due_to_sigint)',
     'launch.events.process.ProcessExited': '(self, *, action, returncode)',
+    'launch.events.process.ProcessStarted': '(self, *, action)',
     'launch.events.matches_action': '(target_action)',
     'launch_ros.event_handlers.OnStateTransition':
         '(self, *, entities, target_lifecycle_node, transition, start_state, goal_state, matcher)',

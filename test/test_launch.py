@@ -137,15 +137,24 @@ def test_autostart_configures_and_activates_and_can_be_left_to_a_manager() -> No
     assert handlers(launched.run(autostart='false')) == []
     actions = launched.run()
     node = nodes(actions)['fusion']
-    started, configured, failed = handlers(actions)
+    started, begun, configured, failed = handlers(actions)
+    runs = SimpleNamespace(is_shutdown=False)
     assert started.target_action is node
-    assert started.on_start[0].event.transition_id == 1
+    (first,) = launched.call(started.on_start, None, runs)
+    assert first.event.transition_id == 1
     assert configured.target_lifecycle_node is node
     assert (configured.start_state, configured.goal_state) == ('configuring', 'inactive')
     assert configured.entities[0].event.transition_id == 3
-    for event in (started.on_start[0].event, configured.entities[0].event):
+    for event in (first.event, configured.entities[0].event):
         assert event.lifecycle_node_matcher.target_action is node
     assert (failed.start_state, failed.goal_state) == ('configuring', 'unconfigured')
+    # Respawned: the request may go to the dead node, so it is repeated until it was heard.
+    assert begun.goal_state == 'configuring'
+    _, again = launched.call(started.on_start, None, runs)
+    repeat = again.actions[0].function
+    assert launched.call(repeat, runs)[0].event.transition_id == 1
+    launched.call(begun.entities[0].function, runs)
+    assert repeat(runs) == []
     # Handlers first: a node that starts before them is never configured.
     assert actions.index(node) > max(
         index for index, action in enumerate(actions) if 'RegisterEventHandler' in action.kind

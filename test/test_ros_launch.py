@@ -149,6 +149,30 @@ def test_masks_come_from_simulated_cameras_and_everything_ends_at_ctrl_c(
     assert launched.stop() == 0, launched.output()
 
 
+def test_a_killed_node_comes_back(launch: Callable[..., Launched]) -> None:
+    from sensor_msgs.msg import Image
+
+    launched = launch('fusion', 'sim:=true', 'sim_rate_hz:=5.0', 'respawn:=true')
+    topic = '/fusion/output/mask'
+    launched.listen(topic, Image)
+    launched.until(lambda: launched.received[topic])
+    os.kill(child(launched.process.pid, 'vif_perception/fusion'), signal.SIGKILL)
+    launched.until(lambda: launched.node.count_publishers(topic) == 0)
+    launched.received[topic].clear()
+    launched.until(lambda: launched.received[topic])
+
+
+def child(parent: int, command: str) -> int:
+    """Return the process id of the child whose command line contains some words."""
+    listed = subprocess.run(
+        ['ps', '-o', 'pid=,args=', '--ppid', str(parent)], capture_output=True, text=True,
+        check=True,
+    )
+    found = [line.split()[0] for line in listed.stdout.splitlines() if command in line]
+    assert len(found) == 1, listed.stdout
+    return int(found[0])
+
+
 def test_a_bag_ends_with_a_report(launch: Callable[..., Launched], tmp_path: Path) -> None:
     pytest.importorskip('rosbag2_py', reason='ROSBAG2 IS NOT THERE: no bag was played')
     from vif_perception.replay.simulated import record_drive
