@@ -341,6 +341,7 @@ def test_ctrl_c_ends_the_process_with_130(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, '-c', code, *words], cwd=ROOT, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, env={**os.environ, 'OMP_NUM_THREADS': '1'},
+        preexec_fn=listen_to_ctrl_c,
     )
     try:
         wait_until(lambda: bag.is_file() and bag.stat().st_size > 100_000)
@@ -351,6 +352,11 @@ def test_ctrl_c_ends_the_process_with_130(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert 'interrupted' in said
     assert 'Traceback' not in said
+
+
+def listen_to_ctrl_c() -> None:
+    """Undo what a shell does to the jobs it starts in the background: they ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 120.0) -> None:
