@@ -165,7 +165,7 @@ def test_a_killed_node_comes_back(launch: Callable[..., Launched]) -> None:
 def child(parent: int, command: str) -> int:
     """Return the process id of the child whose command line contains some words."""
     listed = subprocess.run(
-        ['ps', '-o', 'pid=,args=', '--ppid', str(parent)], capture_output=True, text=True,
+        ['ps', '-ww', '-o', 'pid=,args=', '--ppid', str(parent)], capture_output=True, text=True,
         check=True,
     )
     found = [line.split()[0] for line in listed.stdout.splitlines() if command in line]
