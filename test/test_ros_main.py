@@ -58,6 +58,52 @@ def test_bad_parameters_end_with_one_line(
     assert 'error: sync.max_skew_ms: ' in capsys.readouterr().err
 
 
+@needs_ros
+@pytest.mark.parametrize('text, words', [
+    ('{homography: [1, 0.5, 0]}', 'write all numbers of a list with a point, or none'),
+    ('{homography: {{', "Couldn't parse params file"),
+])
+def test_parameter_files_that_ros_cannot_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, words: str
+) -> None:
+    path = tmp_path / 'p.yaml'
+    path.write_text(f'/**: {{ros__parameters: {{registration: {text}}}}}')
+    given = ['fusion', '--ros-args', '--params-file', str(path)]
+    assert main.run('fusion', 'FusionNode', given) == 2
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith('error: ')]
+    assert line.startswith('error: command line or parameter file: ')
+    assert words in line
+
+
+@needs_ros
+def test_empty_lists_in_a_parameter_file_are_empty_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import rclpy
+
+    from vif_perception.ros import fusion
+
+    found = []
+
+    class Looked(fusion.FusionNode):
+        def __init__(self) -> None:
+            super().__init__()
+            found.extend(self.get_parameter(f'registration.{key}').value
+                         for key in ('homography', 't_rgb_thermal', 'plane_distance_m'))
+            self.create_timer(0.01, rclpy.try_shutdown)
+
+    monkeypatch.setattr(fusion, 'FusionNode', Looked)
+    path = tmp_path / 'p.yaml'
+    numbers = [1.0, 0.0, 0.0, 0.1, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+    path.write_text(
+        '/**: {ros__parameters: {registration: {homography: [], plane_distance_m: 12, '
+        f't_rgb_thermal: {numbers}}}}}}}'
+    )
+    given = ['fusion', '--ros-args', '--params-file', str(path)]
+    assert main.run('fusion', 'FusionNode', given) == 0
+    assert [list(found[0]), list(found[1]), found[2]] == [[], numbers, 12]
+
+
 def test_a_shutdown_ends_the_node_with_its_exit_code(
     ros: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

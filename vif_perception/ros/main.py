@@ -108,7 +108,15 @@ def _spin(make: Callable[[], Any], arguments: Sequence[str], patience_s: float |
     import rclpy
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
-    rclpy.init(args=list(arguments))
+    try:
+        rclpy.init(args=list(arguments))
+    except Exception as error:  # of the C library: arguments and parameter files are read there
+        text = str(error).partition(', at /')[0]
+        mixed = 'same type' in text
+        raise InputError(
+            text, where='command line or parameter file',
+            remedy='write all numbers of a list with a point, or none' if mixed else '',
+        ) from None
     done = threading.Event()
     try:
         if patience_s is not None:
