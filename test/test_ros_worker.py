@@ -44,13 +44,33 @@ def test_a_newer_pair_takes_the_place_of_one_that_waits() -> None:
     work.worker.start()
     work.worker.offer(PAIRS[:1])
     assert work.busy.wait(20)
-    work.worker.offer(PAIRS[1:])
+    for pair in PAIRS[1:]:
+        work.worker.offer([pair])
+    work.worker.offer([])
     assert work.displaced == PAIRS[1:3]
     work.gate.set()
     while len(work.done) < 2:
         assert work.event.wait(20)
     assert work.worker.stop(20)
     assert work.done == [PAIRS[0], PAIRS[3]]
+
+
+def test_pairs_that_became_ready_together_do_not_displace_each_other() -> None:
+    work = Work()
+    work.gate.clear()
+    work.worker.start()
+    work.worker.offer(PAIRS[:1])
+    assert work.busy.wait(20)
+    work.worker.offer(PAIRS[1:3])
+    assert not work.displaced
+    work.worker.offer(PAIRS[3:])
+    assert work.displaced == PAIRS[1:3]
+    work.worker.offer(PAIRS[1:])
+    work.gate.set()
+    while len(work.done) < 4:
+        assert work.event.wait(20)
+    assert work.worker.stop(20)
+    assert work.done == PAIRS
 
 
 def test_time_that_passes_gives_pairs_too() -> None:

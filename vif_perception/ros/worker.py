@@ -1,8 +1,9 @@
-"""The one thread that owns the engine; a newer pair takes the place of one that still waits."""
+"""The one thread that owns the engine; newer pairs take the place of those that still wait."""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from vif_perception.types import FramePair
@@ -12,7 +13,7 @@ TICK_S = 0.02
 
 
 class Worker:
-    """Works on the newest pair; an exception is told and survived.
+    """Works on the newest pairs; an exception is told and survived.
 
     Args:
         work: takes a pair.
@@ -26,7 +27,7 @@ class Worker:
         displaced: Callable[[FramePair], None], failed: Callable[[Exception], None],
     ) -> None:
         self._work, self._due, self._displaced, self._failed = work, due, displaced, failed
-        self._newest: FramePair | None = None
+        self._waiting: deque[FramePair] = deque()
         self._stopping = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name='fusion-worker', daemon=True)
@@ -36,13 +37,19 @@ class Worker:
         self._thread.start()
 
     def offer(self, pairs: Iterable[FramePair]) -> None:
-        """Take pairs in their order; never waits for work."""
-        for pair in pairs:
-            with self._changed:
-                older, self._newest = self._newest, pair
-                self._changed.notify()
-            if older is not None:
-                self._displaced(older)
+        """Take pairs that became ready together, in their order; never waits for work.
+
+        They displace those of earlier calls, not each other: a lone frame that gave up waiting
+        comes with the pair after it, and both have results.
+        """
+        newer = deque(pairs)
+        if not newer:
+            return
+        with self._changed:
+            older, self._waiting = self._waiting, newer
+            self._changed.notify()
+        for pair in older:
+            self._displaced(pair)
 
     def stop(self, timeout_s: float) -> bool:
         """End after the pair at work; False when that takes longer than ``timeout_s``."""
@@ -56,15 +63,20 @@ class Worker:
     def _run(self) -> None:
         while True:
             with self._changed:
-                if self._newest is None and not self._stopping:
+                if not self._waiting and not self._stopping:
                     self._changed.wait(TICK_S)
                 if self._stopping:
                     return
-                pair, self._newest = self._newest, None
+                pair = self._waiting.popleft() if self._waiting else None
             try:
                 if pair is None:
-                    self.offer(self._due())
+                    self._put_first(self._due())
                 else:
                     self._work(pair)
             except Exception as error:
                 self._failed(error)
+
+    def _put_first(self, pairs: Iterable[FramePair]) -> None:
+        """What a deadline made ready is older than what was offered in the meantime."""
+        with self._changed:
+            self._waiting.extendleft(reversed([*pairs]))
