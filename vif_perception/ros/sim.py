@@ -140,8 +140,13 @@ class SimNode(Node):
                 stamp_ns = self.get_clock().now().nanoseconds - (now_ns - due_ns)
                 self._playback.expose(due_ns, stamp_ns)
                 due_ns += self._period_ns
-            for delivery in self._playback.due(now_ns):
-                self._publish(delivery)
+            try:
+                for delivery in self._playback.due(now_ns):
+                    self._publish(delivery)
+            except Exception:
+                if self.context.ok():
+                    raise
+                return  # Ctrl-C took the context away between two images
             next_ns = min(due_ns, self._playback.next_ns() or due_ns)
             wait_s = (next_ns - time.monotonic_ns()) / 1e9
             if wait_s > 0:
