@@ -108,7 +108,8 @@ def test_diagram() -> None:
     (['rt', '--set', 'model.options.way=own'], "rt has no option 'way'; accepted: none"),
     (['multitaskvif', '--set', 'model.options.host=rt'], 'the host is named by model.preset'),
     (['rt', 's', '--size', '64'], "--size: '64' is no size"),
-    (['rt', 's', '--size', '0x64'], 'input of 0x64'),
+    (['rt', 's', '--size', '0x64'], "--size: '0x64' is no size"),
+    (['rt', 's', '--size', '64000x64000'], "--size: '64000x64000' is no size"),
 ])
 def test_bad_words(words: list[str], said: str) -> None:
     result = call(*words)

@@ -155,6 +155,14 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(data, tmp_path):
     assert read_checkpoint(other)['step'] == 6
 
 
+def test_a_file_in_place_of_the_run_folder_is_refused_and_kept(data, tmp_path):
+    out = tmp_path / 'run'
+    out.write_text('precious')
+    with pytest.raises(InputError, match=r'run: is no place for a run .*--out'):
+        run(data, out, steps=1)
+    assert out.read_text() == 'precious'
+
+
 def test_a_run_is_neither_overwritten_nor_mixed_with_another(data, tmp_path):
     out = tmp_path / 'run'
     run(data, out, steps=1)

@@ -55,7 +55,7 @@ def export(
 ) -> None:
     """Write a network as one graph from raw images to uint8 results, and compare it with torch.
 
-    Needs: pip install vif_perception[export]
+    Needs the extra "export" of the package.
     """
     from vif_perception.inference.onnx_file import Shape, export_onnx
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,8 @@ from vif_perception.errors import InputError
 
 if TYPE_CHECKING:
     from vif_perception.sim import Rig
+
+MAX_PIXELS = 16777216  # the default of limits.max_pixels
 
 
 class TimeOfDay(str, Enum):
@@ -103,9 +106,12 @@ def parse_size(text: str, option: str) -> tuple[int, int]:
     """Read ``WxH`` as (width, height).
 
     Raises:
-        InputError: it is no size; ``option`` is where it was given.
+        InputError: it is no size, empty or larger than MAX_PIXELS; ``option`` is where it was
+            given.
     """
     width, _, height = text.partition('x')
-    if not (width.isdecimal() and height.isdecimal()):
-        raise InputError(f'{text!r} is no size', where=option, accepted='WxH such as 640x480')
+    if not (re.fullmatch('[0-9]{1,8}', width) and re.fullmatch('[0-9]{1,8}', height)
+            and 1 <= int(width) * int(height) <= MAX_PIXELS):
+        raise InputError(f'{text!r} is no size', where=option,
+                         accepted=f'WxH such as 640x480, of 1 to {MAX_PIXELS} pixels')
     return int(width), int(height)

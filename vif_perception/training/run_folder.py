@@ -39,9 +39,15 @@ class RunFolder:
         """Make the folder, or check that it belongs to this recipe and data.
 
         Raises:
-            InputError: a run is there and ``resume`` is not set, or it is another run.
+            InputError: a run is there and ``resume`` is not set, or it is another run, or the
+                folder cannot be made.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f'is no place for a run ({error.strerror})', where=str(self.path),
+                             accepted='a folder that is there or can be made',
+                             remedy='choose another --out') from None
         if (self.path / RECIPE).is_file():
             if not resume:
                 raise InputError(
