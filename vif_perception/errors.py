@@ -1,5 +1,9 @@
 """The one error that every border of the package raises for bad input from outside."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class InputError(ValueError):
     """Something from outside (message, bag, YAML, weights, image, argument) cannot be used.
@@ -33,3 +37,13 @@ class InputError(ValueError):
         return InputError(
             self.what, where=where, accepted=self.accepted, remedy=self.remedy
         ) if not self.where else self
+
+
+@contextmanager
+def ends_with_one_line() -> Iterator[None]:
+    """End a script on bad input as ``vif-perception`` does: one line on stderr, exit code 2."""
+    try:
+        yield
+    except InputError as error:
+        print(f'error: {error}', file=sys.stderr)
+        raise SystemExit(2) from None

@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import nn
 
+from vif_perception.errors import ends_with_one_line
 from vif_perception.inference.weights import load_network
 from vif_perception.labels import MFNET
 from vif_perception.training.data import Triple, read_split
@@ -23,13 +24,23 @@ SHIFTS_PX = (1, 2, 4, 8)
 
 
 def main() -> None:
-    """Parse the arguments, score every network, print the table."""
+    """Parse the arguments and evaluate."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--data', type=Path, required=True, help='folder with index.csv')
     parser.add_argument('--split', default='test')
     parser.add_argument('--json', type=Path, help='write the rows here')
     parser.add_argument('weights', type=Path, nargs='+', help='.safetensors files with cards')
     arguments = parser.parse_args()
+    with ends_with_one_line():
+        evaluate(arguments)
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Score every network, print the table, write the rows.
+
+    Raises:
+        InputError: unreadable data, weights or cards, or no such split.
+    """
     triples = read_split(arguments.data, arguments.split)
     rows: dict[str, Any] = {}
     for path in arguments.weights:

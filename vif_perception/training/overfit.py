@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vif_perception.errors import ends_with_one_line
 from vif_perception.inference.weights import save_network
 from vif_perception.labels import MFNET
 from vif_perception.models.blocks import channels_last
@@ -74,7 +75,9 @@ def main() -> None:
         '--entities', type=Path, help='annotations for egmt, vocab.json and text_emb.npy beside '
         'them; default: the classes of the masks, embedded by name',
     )
-    overfit(parser.parse_args())
+    arguments = parser.parse_args()
+    with ends_with_one_line():
+        overfit(arguments)
 
 
 def overfit(arguments: argparse.Namespace) -> dict[str, float]:
