@@ -157,8 +157,9 @@ def test_without_pairs_it_says_why(tmp_path):
 def test_folders_that_cannot_be_used(tmp_path):
     bag = write(tmp_path, bags.drive(2))
     (tmp_path / 'file').write_text('')
-    with pytest.raises(InputError, match='cannot be written'):
-        run(bag, tmp_path / 'file' / 'set')
+    with pytest.raises(InputError, match=r'cannot be written.*: as --out, a folder') as bad:
+        run(bag, tmp_path / 'file')
+    assert 'make room' not in str(bad.value)
     (tmp_path / 'set').mkdir()
     (tmp_path / 'set' / 'index.csv').write_text('name,price\nx,3\n')
     with pytest.raises(InputError, match='index of something else'):
@@ -174,3 +175,13 @@ def test_the_command_says_what_it_did(tmp_path):
     assert 'classes.json' in text
     result = CliRunner().invoke(app, ['extract', str(tmp_path / 'no.mcap'), '--out', str(out)])
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize('split', ['../x', 'a/b', '..', '.', '/tmp'])
+def test_a_split_is_a_plain_name(tmp_path, split):
+    bag, out = write(tmp_path, bags.drive(2)), tmp_path / 'set'
+    words = ['extract', str(bag), '--out', str(out), '--split', split]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert f"--split: '{split}' is no plain name" in result.stderr
+    assert not out.exists()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,9 @@ def extract(
     options.check()
     if every < 1 or not split:
         raise InputError(f'every is {every}, split is {split!r}', accepted='at least 1, a name')
+    if Path(split).name != split or split == '..':
+        raise InputError(f'{split!r} is no plain name', where='--split',
+                         accepted='a name without folders, such as train')
     if NONE in (options.thermal, options.rgb):
         raise InputError("'none' for a camera", accepted='both cameras: pairs are extracted')
     config = _pairs_only(options.config)

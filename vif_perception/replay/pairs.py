@@ -8,6 +8,7 @@ where the recording has masks, ``label/STAMP.png``; each file is named by its ow
 from __future__ import annotations
 
 import csv
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -166,5 +167,8 @@ def _check_size(mask: np.ndarray, where: str, size: tuple[int, int]) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return InputError(f'cannot be written ({error.strerror or error})', where=str(path),
-                      remedy='make room, or choose another --out')
+                      accepted='' if full else 'as --out, a folder that is there or can be made',
+                      remedy='make room, or choose another --out' if full
+                      else 'choose another --out')
