@@ -28,12 +28,22 @@ def message_definition(name: str) -> str:
 
 
 def preset(name: str = 'default') -> Path:
-    """Return the path of a packaged configuration, such as ``default`` or ``train/rt``.
+    """Return the path of a packaged configuration, such as ``default`` or ``train/rt_s``.
 
     Raises:
         InputError: there is no such preset.
     """
     return _find(_folder('config'), name, '.yaml')
+
+
+def recipe_file(name: str) -> Path:
+    """Return the path of a packaged recipe of training, such as ``rt_s``.
+
+    Raises:
+        InputError: there is no such recipe.
+    """
+    return _find(_folder('config') / 'train', name, '.yaml',
+                 remedy='name one of these recipes, or a .yaml file of your own')
 
 
 def weights_file(name: str) -> Path:

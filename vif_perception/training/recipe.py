@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from vif_perception import schema
-from vif_perception.resources import preset
+from vif_perception.resources import recipe_file
 from vif_perception.schema import Group
 from vif_perception.training.augmentation import AugmentationConfig
 from vif_perception.training.datasets import DatasetConfig
@@ -150,7 +150,7 @@ def load_recipe(name: str, sets: Iterable[str] = ()) -> Recipe:
     """
     path = Path(name)
     if path.suffix not in ('.yaml', '.yml'):
-        path = preset(f'train/{name}')
+        path = recipe_file(name)
     tree = schema.mapping(schema.read_yaml(path), str(path))
     return schema.validated(
         Recipe, [tree, *map(schema.override, sets)], where=str(path),
