@@ -272,3 +272,10 @@ def test_a_device_that_is_not_there_is_refused(data, tmp_path):
             run(data, tmp_path / 'run', 'device=cuda')
 
 
+
+
+def test_without_torchvision_no_run_folder_is_left(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'torchvision', None)
+    with pytest.raises(InputError, match='augmentation needs torchvision'):
+        train(load_recipe('smoke'), tmp_path, tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from vif_perception.errors import InputError
 from vif_perception.models.blocks import channels_last
 from vif_perception.training.assemble import make_network, make_objective
+from vif_perception.training.augmentation import Augmentation
 from vif_perception.training.checkpoint import read_checkpoint, write_checkpoint
 from vif_perception.training.data import Batch
 from vif_perception.training.fabric import make_fabric
@@ -54,6 +55,7 @@ def train(
     torch.manual_seed(recipe.seed)
     source, folder = Source(recipe.data, data, recipe.seed), RunFolder(out)
     run = _Run(recipe, source, fabric, folder)
+    Augmentation(recipe.data.augmentation)  # what it lacks is said before a folder is made
     if first:
         run.validation = Validation(source.val, source.labels, run.objective.selects)
         folder.open(recipe, source.digests(), resume=resume)
