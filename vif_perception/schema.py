@@ -25,6 +25,11 @@ class Group(BaseModel):
 
 Schema = TypeVar('Schema', bound=Group)
 
+_LISTS = {
+    tuple[str, ...]: 'a list such as [person, car]',
+    tuple[float, ...]: 'a list of numbers',
+}
+
 
 def validated(
     model: type[Schema], trees: Iterable[Mapping[Any, Any]], *, where: str, keys: str
@@ -66,7 +71,8 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding='utf-8')
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f'cannot be read ({error})', where=str(path)) from None
+        raise InputError(f'cannot be read ({error})', where=str(path),
+                         accepted='a text file in UTF-8', remedy='check the path') from None
 
 
 def mapping(document: Any, where: str) -> Mapping[Any, Any]:
@@ -111,6 +117,8 @@ def _accepted(info: Any) -> str:
         return ' | '.join(map(str, info.annotation.__args__))
     if getattr(info.annotation, '__origin__', None) is dict:
         return 'a mapping'
+    if info.annotation in _LISTS:
+        return _LISTS[info.annotation]
     bounds = [
         f'{sign} {getattr(limit, key):g}'
         for limit in info.metadata

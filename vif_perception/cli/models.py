@@ -40,6 +40,7 @@ def models(
     from vif_perception.config import load_config
     from vif_perception.models.registry import families, find
 
+    pixels = parse_size(size, '--size')
     wanted = load_config(config, sets or ()).model
     if name is None and (config or sets or diagram):
         name, preset = wanted.name, wanted.preset
@@ -50,7 +51,7 @@ def models(
         preset = find(name, None).default
     facts = _family(name, find(name, preset))
     if preset is not None:
-        facts |= _count(name, preset, wanted.options, parse_size(size, '--size'), diagram)
+        facts |= _count(name, preset, wanted.options, pixels, diagram)
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
     elif diagram:

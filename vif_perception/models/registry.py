@@ -123,6 +123,8 @@ def find(name: str, preset: str | None) -> Family:
         raise InputError(
             f'{name} has no preset {preset!r}', where='model.preset',
             accepted=f'{", ".join(family.presets)} (the {family.preset_is})',
+            remedy='model.preset goes with model.name: set it too, such as '
+            f'model.preset={family.default}',
         )
     return family
 
