@@ -95,6 +95,7 @@ def test_the_families_that_are_said_to_convert_are_tried() -> None:
     (['rt/n', '--size', '999999x999999'], '--size: .999999x999999. is no size'),
     (['rt/n', '--size', '64x64', '--thermal-size', '0x3'], '--thermal-size: .0x3. is no size'),
     (['rt/n', '--out', 'no/such/folder/x.onnx'], 'is no place for a file'),
+    (['rt/n', '--out', '.'], 'is no place for a file; accepted: the name of a file.*--out'),
 ])
 def test_bad_words(words: list[str], said: str, tmp_path: Path) -> None:
     given = words if '--out' in words else [*words, '--out', str(tmp_path / 'x.onnx')]

@@ -72,7 +72,8 @@ def export_onnx(network: nn.Module, card: Card, path: Path, shape: Shape) -> Agr
     if reason:
         raise InputError(f'{card.network} cannot be written as ONNX: {reason}')
     if not path.parent.is_dir() or path.is_dir():
-        raise InputError('is no place for a file', where=str(path))
+        raise InputError('is no place for a file', where=str(path), remedy='choose another --out',
+                         accepted='the name of a file in a folder that is there, as x.onnx')
     onnx, runtime = _packages()
     deployed = Deployed(network, temperature=card.temperature).eval()
     pair = _noise(shape)
