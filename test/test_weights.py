@@ -184,3 +184,13 @@ def test_packaged_weights_are_the_default_network():
     assert engine.weights.name == 'rt-s'
     assert engine.labels == MFNET
     assert engine.entity_names == MFNET.names[1:]
+
+
+def test_what_is_no_weights_file_is_named_also_without_a_card(tmp_path, saved):
+    junk = tmp_path / 'junk.safetensors'
+    junk.write_bytes(b'not weights at all')
+    with pytest.raises(InputError, match=r'junk\.safetensors: is not safetensors'):
+        load_network(junk)
+    saved.with_suffix('.json').unlink()
+    with pytest.raises(InputError, match=r'tiny\.json: cannot be read'):
+        load_network(saved)

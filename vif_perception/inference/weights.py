@@ -58,7 +58,12 @@ def load_network(path: Path) -> tuple[nn.Module, Card]:
         InputError: missing file or card, pickle, wrong hash, keys, shapes, class count or number
             type, unknown network or option, values that are not finite.
     """
-    card = read_card(path.with_suffix('.json'))
+    try:
+        card = read_card(path.with_suffix('.json'))
+    except InputError:
+        if path.is_file():
+            _tensors(_read(path), str(path))  # what is no weights file needs no card
+        raise
     content = _read(path)
     found = hashlib.sha256(content).hexdigest()
     if found != card.sha256:
@@ -66,13 +71,7 @@ def load_network(path: Path) -> tuple[nn.Module, Card]:
             f'sha256 is {found}', where=str(path), accepted=f'{card.sha256} (the card)',
             remedy='copy weights and card again from the same release',
         )
-    try:
-        tensors = load(content)
-    except SafetensorError as error:
-        raise InputError(
-            f'is not safetensors ({error})', where=str(path),
-            accepted='the .safetensors file that the training wrote', remedy='copy it again',
-        ) from None
+    tensors = _tensors(content, str(path))
     network = build_from(card, str(path.with_suffix('.json')))
     _check_fit(tensors, network.state_dict(), card, str(path))
     _check_numbers(tensors, network.state_dict(), str(path))
@@ -165,6 +164,16 @@ def _read(path: Path) -> bytes:
             accepted='.safetensors', remedy='convert it with safetensors where you trust it',
         )
     return content
+
+
+def _tensors(content: bytes, where: str) -> dict[str, Tensor]:
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise InputError(
+            f'is not safetensors ({error})', where=where,
+            accepted='the .safetensors file that the training wrote', remedy='copy it again',
+        ) from None
 
 
 def _check_fit(
