@@ -304,7 +304,7 @@ def test_document_frequency_limits():
     assert build_vocabulary(annotations).names == ('bus', 'car', 'person')
     assert build_vocabulary(annotations, size=1).names == ('bus',)
     assert build_vocabulary(annotations, least_images=19).names[-1] == 'boat'
-    with pytest.raises(InputError, match='no entity is in 200 to'):
+    with pytest.raises(InputError, match=r'at least 200 .--least-images., and at most'):
         build_vocabulary(annotations, least_images=200)
 
 
@@ -516,9 +516,9 @@ def test_the_command_writes_controls_in_the_same_format(tmp_path, monkeypatch, c
 
 
 @pytest.mark.parametrize('words, said', [
-    ('absent.jsonl', 'absent.jsonl: cannot be read'),
+    ('absent.jsonl', 'absent.jsonl: is not there'),
     ('captions.jsonl --set ../x', '--set: '),
-    ('captions.jsonl', 'no entity is in 20 to'),
+    ('captions.jsonl', 'at least 20 (--least-images)'),
     ('empty', 'empty: holds no masks'),
     ('notes', 'a.png: cannot be read'),
     ('no_id.jsonl', 'no_id.jsonl:2: id is None'),
@@ -539,3 +539,14 @@ def test_the_command_refuses(tmp_path, monkeypatch, words, said):
     assert done.exit_code == 2
     assert said in done.output
     assert not Path('entities').exists()
+
+
+def test_the_command_says_what_it_accepts_and_which_option_sets_the_limit(tmp_path):
+    captions, out = tmp_path / 'captions.jsonl', ['--out', str(tmp_path / 'out')]
+    said = CliRunner().invoke(app, ['entities', str(captions), *out])
+    assert said.exit_code == 2
+    assert 'is not there; accepted: captions as JSON lines, or a folder' in said.stderr
+    write_captions(captions, [(name, ['a car', 'the car']) for name in 'ab'])
+    said = CliRunner().invoke(app, ['entities', str(captions), *out])
+    assert said.exit_code == 2
+    assert 'of the 2 images; accepted: at least 20 (--least-images), and at most 1' in said.stderr

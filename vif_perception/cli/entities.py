@@ -62,6 +62,9 @@ def entities(
 
     if not name or Path(name).name != name:
         raise InputError(f'{name!r} is no name of a file', where='--set')
+    if not source.exists():
+        raise InputError('is not there', where=str(source), remedy='check the path',
+                         accepted='captions as JSON lines, or a folder of MFNet masks (PNG)')
     found = _from_masks(source) if source.is_dir() else _from_captions(source, votes)
     vocabulary = build_vocabulary(found, size=size, least_images=least_images)
     if control is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +74,10 @@ def build_vocabulary(
     kept = [name for name, n in frequency.items() if least <= n <= shares[1] * count]
     if not kept:
         raise InputError(
-            f'no entity is in {least:g} to {shares[1] * count:g} of the {count} images',
-            remedy='more images or captions, or other document frequency limits',
+            f'no entity is in a fitting number of the {count} images',
+            accepted=f'at least {math.ceil(least)} (--least-images), and at most '
+            f'{math.floor(shares[1] * count)}, as what is everywhere tells nothing',
+            remedy='lower --least-images, or annotate more images',
         )
     kept.sort(key=lambda name: (-frequency[name], name))
     return Vocabulary(tuple(kept[:size]))
