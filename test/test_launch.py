@@ -188,6 +188,14 @@ def test_results_may_be_kept_for_slow_subscribers() -> None:
         LaunchFile('fusion').run(output_depth='many')
 
 
+def test_memory_settings_of_the_user_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv('MALLOC_TOP_PAD_', raising=False)
+    monkeypatch.setenv('MALLOC_TRIM_THRESHOLD_', '7')
+    settings = nodes(LaunchFile('fusion').run())['fusion'].additional_env
+    assert settings['MALLOC_TRIM_THRESHOLD_'] == '7'
+    assert int(settings['MALLOC_TOP_PAD_']) > 2**24
+
+
 def test_respawn() -> None:
     node = nodes(LaunchFile('fusion').run(respawn='true'))['fusion']
     assert node.respawn is True
