@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vif_perception.sim import Rig
 
 MAX_PIXELS = 16777216  # the default of limits.max_pixels
+_ACCEPTED = f'WxH such as 640x480, of 1 to {MAX_PIXELS} pixels'
 
 
 class TimeOfDay(str, Enum):
@@ -96,8 +97,8 @@ def make_rig(
     from vif_perception.sim import Rig, parse_fault
 
     return Rig(
-        seed, size=parse_size(size, '--size'),
-        thermal_size=parse_size(thermal_size, '--thermal-size'), rate_hz=rate,
+        seed, size=_width_height(size, '--size'),  # the rig has narrower limits of its own
+        thermal_size=_width_height(thermal_size, '--thermal-size'), rate_hz=rate,
         time_of_day=time_of_day.value, faults=[parse_fault(text) for text in faults],
     )
 
@@ -109,9 +110,14 @@ def parse_size(text: str, option: str) -> tuple[int, int]:
         InputError: it is no size, empty or larger than MAX_PIXELS; ``option`` is where it was
             given.
     """
+    width, height = _width_height(text, option)
+    if not 1 <= width * height <= MAX_PIXELS:
+        raise InputError(f'{text!r} is no size', where=option, accepted=_ACCEPTED)
+    return width, height
+
+
+def _width_height(text: str, option: str) -> tuple[int, int]:
     width, _, height = text.partition('x')
-    if not (re.fullmatch('[0-9]{1,8}', width) and re.fullmatch('[0-9]{1,8}', height)
-            and 1 <= int(width) * int(height) <= MAX_PIXELS):
-        raise InputError(f'{text!r} is no size', where=option,
-                         accepted=f'WxH such as 640x480, of 1 to {MAX_PIXELS} pixels')
+    if not (re.fullmatch('[0-9]{1,8}', width) and re.fullmatch('[0-9]{1,8}', height)):
+        raise InputError(f'{text!r} is no size', where=option, accepted=_ACCEPTED)
     return int(width), int(height)
