@@ -97,7 +97,7 @@ def test_a_short_run_learns_the_square_and_says_everything(data, tmp_path):
     assert facts['state'] == 'finished'
     assert facts['steps'] == 60
     assert set(facts['data']) == {'folder train', 'folder val'}
-    assert facts['sessions'][0]['versions']['torch'] == torch.__version__
+    assert torch.__version__.startswith(facts['sessions'][0]['versions']['torch'])
     assert load_recipe(str(out / RECIPE)).optimizer.lr == 3e-3
     network, card = load_network(RunFolder(out).best())
     assert not network.training

@@ -62,7 +62,7 @@ def wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run([sys.executable, 'setup.py', '-q', 'sdist', '-d', folder], tree)
     (archive,) = folder.glob('*.tar.gz')
     shutil.unpack_archive(archive, folder)
-    (source,) = folder.glob(f'{NAME}-*/')
+    (source,) = (path for path in folder.glob(f'{NAME}-*') if path.is_dir())
     run([sys.executable, 'setup.py', '-q', 'bdist_wheel', '-d', folder], source)
     (built,) = folder.glob('*.whl')
     return built

@@ -82,8 +82,10 @@ class Order:
             places = np.arange(epoch * shown, (epoch + 1) * shown)
             rounds = {
                 turn: np.random.default_rng((self._seed, dataset, turn)).permutation(length)
-                for turn in range(places[0] // length, places[-1] // length + 1)
+                for turn in range(int(places[0]) // length, int(places[-1]) // length + 1)
             }
-            rows += [(dataset, rounds[place // length][place % length]) for place in places]
+            rows += [
+                (dataset, rounds[place // length][place % length]) for place in places.tolist()
+            ]
         rng = np.random.default_rng((self._seed, epoch))
         return np.asarray(rows, np.int64)[rng.permutation(len(rows))]
