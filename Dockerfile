@@ -21,7 +21,7 @@ RUN apt-get update \
 COPY requirements src/vif_perception/requirements
 RUN python3 -m venv --system-site-packages .venv && touch .venv/COLCON_IGNORE \
  && .venv/bin/pip install --no-cache-dir 'numpy<2' 'setuptools<80' \
- && .venv/bin/pip install --no-cache-dir ${TORCH_INDEX:+--index-url "${TORCH_INDEX}"} torch \
+ && env ${TORCH_INDEX:+PIP_INDEX_URL="${TORCH_INDEX}"} .venv/bin/pip install --no-cache-dir torch \
  && .venv/bin/pip install --no-cache-dir -r src/vif_perception/requirements/pip_only.txt
 
 COPY . src/vif_perception
