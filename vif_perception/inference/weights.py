@@ -58,6 +58,20 @@ def load_network(path: Path) -> tuple[nn.Module, Card]:
         InputError: missing file or card, pickle, wrong hash, keys, shapes, class count or number
             type, unknown network or option, values that are not finite.
     """
+    tensors, card = read_weights(path)
+    network = build_from(card, str(path.with_suffix('.json')))
+    _check_fit(tensors, network.state_dict(), card, str(path))
+    _check_types(tensors, network.state_dict(), str(path))
+    network.load_state_dict(tensors)
+    return network.eval(), card
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], Card]:
+    """Read tensors and card, whatever network they are for.
+
+    Raises:
+        InputError: file or card is missing or damaged, the hash differs, values are not finite.
+    """
     try:
         card = read_card(path.with_suffix('.json'))
     except InputError:
@@ -72,11 +86,13 @@ def load_network(path: Path) -> tuple[nn.Module, Card]:
             remedy='copy weights and card again from the same release',
         )
     tensors = _tensors(content, str(path))
-    network = build_from(card, str(path.with_suffix('.json')))
-    _check_fit(tensors, network.state_dict(), card, str(path))
-    _check_numbers(tensors, network.state_dict(), str(path))
-    network.load_state_dict(tensors)
-    return network.eval(), card
+    for key, tensor in tensors.items():
+        if not isfinite(tensor).all():
+            raise InputError(
+                f'{key} holds values that are not finite', where=str(path),
+                remedy='the training diverged: take an earlier checkpoint',
+            )
+    return tensors, card
 
 
 def untrained(network: str, preset: str) -> tuple[nn.Module, Card]:
@@ -201,16 +217,11 @@ def _check_fit(
     )
 
 
-def _check_numbers(tensors: dict[str, Tensor], wanted: dict[str, Tensor], where: str) -> None:
+def _check_types(tensors: dict[str, Tensor], wanted: dict[str, Tensor], where: str) -> None:
     for key, tensor in tensors.items():
         if tensor.dtype != wanted[key].dtype:
             found, asked = (str(x.dtype).removeprefix('torch.') for x in (tensor, wanted[key]))
             raise InputError(
                 f'{key} is {found}', where=where, accepted=asked,
                 remedy='convert it where it was made; inference.precision sets what runs',
-            )
-        if not isfinite(tensor).all():
-            raise InputError(
-                f'{key} holds values that are not finite', where=where,
-                remedy='the training diverged: take an earlier checkpoint',
             )

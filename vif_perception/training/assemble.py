@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from vif_perception.errors import InputError
-from vif_perception.inference.weights import load_network
+from vif_perception.inference.weights import load_network, read_weights
 from vif_perception.models.registry import build
 from vif_perception.training.distillation import Distillation
 from vif_perception.training.entity_labels import EntityLabels
@@ -33,7 +33,7 @@ def make_network(recipe: NetworkRecipe, labels: LabelSet, entities: EntityLabels
     if not recipe.start:
         return network
     path = weights_of(recipe.start)
-    given = load_network(path)[0].state_dict()
+    given = read_weights(path)[0]
     wanted = network.state_dict()
     used = {key: value for key, value in given.items() if not key.startswith(recipe.fresh)}
     bad = sorted(

@@ -8,6 +8,9 @@ from torch import Tensor
 
 #: Thermal gradients below this are sensor noise and banding, not structure.
 THERMAL_NOISE = 0.02
+#: Gain of what is warmer or colder than the scene; share of lamp glare that is cut; mean luma
+#: (0..1) below which bright spots are lamps; window that lamps leave dark, px.
+WARMTH, GLARE, NIGHT, LAMP = 0.7, 0.4, 0.45, 65
 
 
 def class_weights(pixels: Tensor, power: float = 0.5) -> Tensor:
@@ -82,26 +85,42 @@ def entities_in(mask: Tensor, classes: int, share: float = 5e-4) -> Tensor:
     return (counts >= share * flat.shape[1]).float()
 
 
-def fusion_loss(fused: Tensor, y: Tensor, thermal: Tensor, both: Tensor) -> Tensor:
-    """5 x L1 to the target intensity plus 10 x L1 to the stronger gradient.
+def fusion_target(y: Tensor, thermal: Tensor) -> Tensor:
+    """Intensity that ``rt`` fuses to, N x 1 x H x W, 0..1.
 
-    The target intensity is the brighter source, except where the visible camera saturates
-    (lamp glare): there the thermal outline is let through.
+    The mean of the brighter source and of luma plus what is warmer or colder than the scene.
+    The maximum alone paints cold skies with nothing, whitens dark cars and loses what is dark in
+    thermal; the sum alone halves thermal edges. At night the outline of what a lamp outshines is
+    let through.
+
+    Args:
+        y, thermal: N x 1 x H x W, 0..1.
+    """
+    scene = thermal.mean((2, 3), keepdim=True)
+    night = ((NIGHT - y.mean((2, 3), keepdim=True)) / 0.15).clamp(0, 1)
+    # A lamp is small; an overexposed sky is not.
+    around = F.avg_pool2d(y, LAMP, stride=1, padding=LAMP // 2, count_include_pad=False)
+    lamp = ((0.65 - around) / 0.2).clamp(0, 1) * (thermal < y)
+    glare = ((y - 0.8) / 0.2).clamp(0, 1) * lamp * night
+    blend = 0.5 * (torch.maximum(y, thermal) + y + WARMTH * (thermal - scene))
+    return (blend - GLARE * glare * (y - thermal)).clamp(0, 1)
+
+
+def fusion_loss(fused: Tensor, y: Tensor, thermal: Tensor, both: Tensor) -> Tensor:
+    """10 x L1 to the target intensity plus 10 x L1 to the stronger gradient.
 
     Args:
         fused, y, thermal: N x 1 x H x W, 0..1.
         both: N flags; images with one camera are copied by construction and carry no loss.
     """
     share = both[:, None, None, None]
-    glare = ((y - 0.85) / 0.15).clamp(0, 1) * (thermal < y)
-    target = torch.maximum(y, thermal) - 0.35 * glare * (y - thermal)
-    intensity = ((fused - target).abs() * share).mean()
+    intensity = ((fused - fusion_target(y, thermal)).abs() * share).mean()
     gradient = fused.new_zeros(())
     for fused_d, y_d, heat_d in zip(sobel(fused), sobel(y), sobel(thermal), strict=True):
         heat_d = F.softshrink(heat_d, THERMAL_NOISE)
         wanted = torch.where(heat_d.abs() > y_d.abs(), heat_d, y_d)
         gradient = gradient + ((fused_d - wanted).abs() * share).mean()
-    return 5 * intensity + 10 * gradient
+    return 10 * intensity + 10 * gradient
 
 
 def sobel(image: Tensor) -> tuple[Tensor, Tensor]:

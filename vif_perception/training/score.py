@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from vif_perception.inference.torch_engine import cpu_has_bf16
 from vif_perception.labels import MFNET
 from vif_perception.metrics.segmentation import SegmentationScore
 from vif_perception.models.deploy import LUMA
@@ -34,6 +35,7 @@ def score(
     result = SegmentationScore(labels)
     device = next(network.parameters()).device
     present = torch.tensor([MODES[mode]], device=device)
+    quick = device.type == 'cuda' or cpu_has_bf16()
     for triple in triples:
         batch = Batch.stack([(triple.rgb, triple.thermal, triple.mask)])
         rgb, thermal = (
@@ -47,7 +49,7 @@ def score(
         if shift_px:
             thermal = F.pad(thermal, (shift_px, 0, 0, 0))[..., : thermal.shape[-1]]
         y = (rgb * rgb.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=quick):
             logits = network(
                 rgb.contiguous(memory_format=torch.channels_last), y, thermal, present
             ).logits

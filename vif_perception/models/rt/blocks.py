@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vif_perception.models.blocks import ConvBN, Residual
 
 #: Largest change the fusion may add to the blend of the two inputs (intensity range 0..1).
-RESIDUAL_BOUND = 0.15
+RESIDUAL_BOUND = 0.3
 
 
 class Stream(nn.Module):
@@ -125,7 +125,8 @@ class FusionHead(nn.Module):
     """Blend weights and residual at full resolution, computed at a quarter of it.
 
     The 4x4 pixels of a cell are channels (pixel unshuffle), so every output pixel has its own
-    weight, guided by the full-resolution inputs, at the price of convolutions at H/4.
+    weight, guided by the full-resolution inputs, at the price of convolutions at H/4. The means
+    of both images say what is warm and what is bright in this scene.
     """
 
     cell = 4
@@ -134,6 +135,7 @@ class FusionHead(nn.Module):
         super().__init__()
         pixels = self.cell**2
         self.reduce = ConvBN(2 * pixels + features, 2 * pixels, kernel=1)
+        self.scene = nn.Linear(2, 2 * pixels)
         self.mix = ConvBN(2 * pixels, 2 * pixels)
         self.out = nn.Conv2d(2 * pixels, 2 * pixels, 3, padding=1)
 
@@ -142,7 +144,8 @@ class FusionHead(nn.Module):
         both_images = torch.cat([y, thermal], 1).to(features.dtype)
         cells = F.pixel_unshuffle(both_images, self.cell)
         cells = cells.contiguous(memory_format=torch.channels_last)
-        out = self.out(self.mix(self.reduce(torch.cat([cells, features], 1))))
+        scene = self.scene(both_images.mean((2, 3)))[:, :, None, None]
+        out = self.out(self.mix(self.reduce(torch.cat([cells, features], 1)) + scene))
         weight, residual = F.pixel_shuffle(out, self.cell).to(y.dtype).split(1, 1)
         has_rgb, has_thermal = present[:, 0, None, None, None], present[:, 1, None, None, None]
         both = has_rgb * has_thermal

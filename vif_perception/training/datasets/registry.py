@@ -13,6 +13,7 @@ from vif_perception.labels import FMB, LABEL_SETS, M3FD_BOXES, MFNET, PST900
 from vif_perception.schema import Group, validated
 from vif_perception.training.datasets import plain, published
 from vif_perception.training.datasets.dataset import PairDataset
+from vif_perception.training.datasets.rare import repeat_rare
 from vif_perception.training.datasets.sample import Record
 from vif_perception.training.datasets.simulated import SIM, SimulatedScenes
 from vif_perception.training.datasets.tno import tno
@@ -65,6 +66,10 @@ class DatasetConfig(Group):
         1.0, gt=0, le=1000, description='how often each sample is shown in an epoch; 0.5: half of '
         'them in each'
     )
+    repeat_rare: float = Field(
+        0.0, ge=0, le=1, description='show images with classes that are in fewer than this part '
+        'of the images more often; 0: all alike'
+    )
 
 
 def open_dataset(config: DatasetConfig | dict) -> PairDataset:
@@ -78,6 +83,8 @@ def open_dataset(config: DatasetConfig | dict) -> PairDataset:
         DatasetConfig, [config], where='dataset', keys=', '.join(DatasetConfig.model_fields)
     )
     if wanted.name == SIM:
+        if wanted.repeat_rare:
+            raise InputError('repeat_rare for rendered scenes', where=SIM, accepted='0')
         return SimulatedScenes(wanted.split)
     if wanted.name not in LAYOUTS:
         raise InputError(f'unknown data set {wanted.name!r}',
@@ -98,9 +105,10 @@ def open_dataset(config: DatasetConfig | dict) -> PairDataset:
     elif wanted.labels:
         raise InputError(f'labels {wanted.labels!r} for {wanted.name}, which has its own',
                          accepted='labels only with name folder')
-    return PairDataset(
+    dataset = PairDataset(
         wanted.name, wanted.root, wanted.split, records, labels=labels, box_classes=boxes
     )
+    return repeat_rare(dataset, wanted.repeat_rare) if wanted.repeat_rare else dataset
 
 
 def _named(name: str) -> LabelSet | None:
