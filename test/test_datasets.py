@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from PIL import Image
 from pydantic import ValidationError
 
@@ -17,6 +20,7 @@ from vif_perception.training.datasets import (
     check_samples,
     open_dataset,
 )
+from vif_perception.training.datasets.rare import repeats
 
 SHARED = Path(__file__).resolve().parents[2] / 'shared' / 'data'
 WIDTH, HEIGHT = 12, 8
@@ -316,10 +320,37 @@ def test_wrong_roots_and_splits(tmp_path):
     ({'root': '.'}, 'dataset: name: Field required'),
     ({'name': 'msrs', 'root': '.', 'spilt': 'x'}, "unknown key 'spilt'.*did you mean 'split'"),
     ({'name': 'msrs', 'root': '.', 'share': 0}, 'dataset: share: '),
+    ({'name': 'sim', 'split': '0-3', 'repeat_rare': 0.5}, 'repeat_rare for rendered scenes'),
 ])
 def test_entries_of_a_recipe_that_cannot_be_used(entry, words):
     with pytest.raises(InputError, match=words):
         open_dataset(entry)
+
+
+@given(st.integers(1, 12).flatmap(
+    lambda count: hnp.arrays(bool, st.tuples(st.just(count), st.integers(1, 6)))
+), st.floats(0, 1))
+def test_rare_classes_are_repeated_by_the_root_of_their_rarity(holds, threshold):
+    for row, found in zip(holds, repeats(holds, threshold), strict=True):
+        parts = [holds[:, c].mean() for c in np.flatnonzero(row)]
+        assert found == round(max([1.0, *((threshold / part) ** 0.5 for part in parts)]))
+
+
+def test_images_with_rare_classes_are_listed_more_often(tmp_path):
+    MAKERS['msrs'](tmp_path)
+    entry = {'name': 'msrs', 'root': tmp_path, 'split': 'train'}
+    paths = [record.mask for record in open_dataset(entry).records]
+    for path, ids in zip(paths, ([0, 1], [0, 1], [0, 8]), strict=True):
+        image = np.zeros_like(np.asarray(Image.open(path)))
+        image.flat[:2] = ids
+        Image.fromarray(image).save(path)
+    more = open_dataset({**entry, 'repeat_rare': 1.0})
+    assert [record.mask for record in more.records] == [*paths, paths[2]]
+    assert more[3].id == more[2].id
+    MAKERS['roadscene'](tmp_path / 'pairs')
+    with pytest.raises(InputError, match='repeat_rare without masks'):
+        open_dataset({'name': 'roadscene', 'root': tmp_path / 'pairs', 'split': 'all',
+                      'repeat_rare': 0.5})
 
 
 def test_the_entry_is_a_model_that_recipes_nest():

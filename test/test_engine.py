@@ -1,6 +1,7 @@
 """The engine: short trainings, stages, and what can go wrong."""
 
 import csv
+import hashlib
 import json
 import resource
 import sys
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from safetensors.torch import save
 from test_training import write_set
 from typer.testing import CliRunner
 
@@ -17,7 +19,7 @@ pytest.importorskip(
 
 from vif_perception.cli.main import app
 from vif_perception.errors import InputError
-from vif_perception.inference.weights import load_network, read_card
+from vif_perception.inference.weights import load_network, read_card, read_weights
 from vif_perception.training.augmentation import AugmentationConfig
 from vif_perception.training.checkpoint import LAST, read_checkpoint, write_checkpoint
 from vif_perception.training.engine import train
@@ -25,7 +27,7 @@ from vif_perception.training.entities.annotations import Annotations, write_anno
 from vif_perception.training.entities.embeddings import hashed_embeddings, write_embeddings
 from vif_perception.training.entities.vocabulary import Vocabulary, write_vocabulary
 from vif_perception.training.recipe import Recipe, load_recipe
-from vif_perception.training.run_folder import METRICS, RECIPE, RUN, RunFolder
+from vif_perception.training.run_folder import METRICS, RECIPE, RUN, RunFolder, weights_of
 from vif_perception.training.ship import ship
 
 
@@ -215,6 +217,16 @@ def test_pretraining_then_training_then_teaching(data, tmp_path):
     with pytest.raises(InputError, match=r'does not fit rt s.*network\.fresh'):
         run(data, teacher, 'network.preset=s', f'network.start={pre}', steps=1)
     run(data, teacher, f'network.start={pre}', steps=2)
+    best = weights_of(str(pre))
+    tensors, card = read_weights(best)
+    kept = {key: value for key, value in tensors.items() if not key.startswith('fusion_head.')}
+    best.write_bytes(save(kept))
+    digest = hashlib.sha256(best.read_bytes()).hexdigest()
+    text = card.model_copy(update={'sha256': digest}).model_dump_json(by_alias=True)
+    best.with_suffix('.json').write_text(text)
+    with pytest.raises(InputError, match=r'does not fit rt .*: fusion_head'):
+        run(data, tmp_path / 'older', f'network.start={pre}', steps=1)
+    run(data, tmp_path / 'older', f'network.start={pre}', 'network.fresh=[fusion_head.]', steps=1)
     run(data, student, f'objective.teacher.weights={teacher}', steps=2)
     assert float(rows(student)[-1]['mask_teacher']) > 0
 

@@ -5,6 +5,8 @@ import csv
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from vif_perception.errors import InputError
@@ -108,13 +110,41 @@ def test_entities_are_classes_large_enough_to_see():
     assert losses.entities_in(mask, 4).tolist() == [[0, 1, 0], [0, 0, 0]]
 
 
+def test_fusion_target_by_hand():
+    y, heat = torch.full((1, 1, 128, 96), 0.1), torch.full((1, 1, 128, 96), 0.2)
+    heat[..., :64, :] = 0.6  # the upper half is warm, the scene's mean is 0.4
+    target = losses.fusion_target(y, heat)
+    torch.testing.assert_close(target[..., :64, :], torch.full((1, 1, 64, 96), 0.42))
+    torch.testing.assert_close(target[..., 64:, :], torch.full((1, 1, 64, 96), 0.08))
+
+
+def test_lamps_are_cut_at_night_and_bright_skies_never():
+    heat = torch.full((1, 1, 128, 128), 0.2)
+    lamp = torch.full_like(heat, 0.05)
+    lamp[..., 60:68, 60:68] = 1.0
+    sky = torch.full_like(heat, 0.05)
+    sky[..., :50, :] = 1.0
+    assert losses.fusion_target(lamp, heat)[0, 0, 64, 64] < 0.7
+    assert losses.fusion_target(sky, heat)[0, 0, 10, 64] == 1
+
+
+@given(seed=st.integers(0, 99), shift=st.floats(-0.2, 0.2))
+@settings(deadline=None, max_examples=20)
+def test_fusion_target_does_not_depend_on_the_level_of_thermal(seed, shift):
+    y, heat = torch.rand(2, 1, 1, 16, 16, generator=torch.Generator().manual_seed(seed))
+    y, heat = 0.5 + 0.3 * y, 0.2 + 0.1 * heat  # nowhere brighter than luma, nothing clipped
+    torch.testing.assert_close(
+        losses.fusion_target(y, heat), losses.fusion_target(y, heat + shift)
+    )
+
+
 def test_fusion_loss_is_least_for_the_target_and_counts_only_pairs():
     y, heat = torch.full((2, 1, 32, 32), 0.3), torch.full((2, 1, 32, 32), 0.1)
     y[..., :4], heat[..., 10:20, 10:20] = 0.6, 0.8
     both = torch.ones(2)
-    at_max = losses.fusion_loss(torch.maximum(y, heat), y, heat, both)
-    assert at_max < losses.fusion_loss(y, y, heat, both)
-    assert at_max < losses.fusion_loss(torch.zeros_like(y), y, heat, both)
+    at_target = losses.fusion_loss(losses.fusion_target(y, heat), y, heat, both)
+    for other in (y, torch.maximum(y, heat), torch.zeros_like(y)):
+        assert at_target < losses.fusion_loss(other, y, heat, both)
     assert losses.fusion_loss(torch.zeros_like(y), y, heat, torch.zeros(2)) == 0
 
 
