@@ -9,8 +9,8 @@ from torch import Tensor
 #: Thermal gradients below this are sensor noise and banding, not structure.
 THERMAL_NOISE = 0.02
 #: Gain of what is warmer or colder than the scene; share of lamp glare that is cut; mean luma
-#: (0..1) below which bright spots are lamps; window that lamps leave dark, px.
-WARMTH, GLARE, NIGHT, LAMP = 0.7, 0.4, 0.45, 65
+#: (0..1) below which bright spots are lamps.
+WARMTH, GLARE, NIGHT = 0.7, 0.4, 0.45
 
 
 def class_weights(pixels: Tensor, power: float = 0.5) -> Tensor:
@@ -99,7 +99,9 @@ def fusion_target(y: Tensor, thermal: Tensor) -> Tensor:
     scene = thermal.mean((2, 3), keepdim=True)
     night = ((NIGHT - y.mean((2, 3), keepdim=True)) / 0.15).clamp(0, 1)
     # A lamp is small; an overexposed sky is not.
-    around = F.avg_pool2d(y, LAMP, stride=1, padding=LAMP // 2, count_include_pad=False)
+    coarse = F.avg_pool2d(y, 8, ceil_mode=True, count_include_pad=False)  # a 72 px window is slow
+    around = F.avg_pool2d(coarse, 9, stride=1, padding=4, count_include_pad=False)
+    around = F.interpolate(around, y.shape[-2:], mode='bilinear')
     lamp = ((0.65 - around) / 0.2).clamp(0, 1) * (thermal < y)
     glare = ((y - 0.8) / 0.2).clamp(0, 1) * lamp * night
     blend = 0.5 * (torch.maximum(y, thermal) + y + WARMTH * (thermal - scene))
