@@ -27,6 +27,7 @@ from vif_perception.cli import (
     params,
     replay,
     sim,
+    study,
     system,
     train,
 )
@@ -64,7 +65,8 @@ app = typer.Typer(
 )
 for _command in (
     demo.demo, replay.replay, sim.sim, bench.bench, models.models, export.export,
-    entities.entities, extract.extract, train.train, train.ship, params.params, system.info,
+    entities.entities, extract.extract, train.train, train.ship, study.study, params.params,
+    system.info,
 ):
     app.command(_command.__name__)(_command)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -138,12 +138,15 @@ class Recipe(Group):
     log_every: int = Field(20, ge=1, description='steps between two rows of the metrics')
 
 
-def load_recipe(name: str, sets: Iterable[str] = ()) -> Recipe:
+def load_recipe(
+    name: str, sets: Iterable[str] = (), *, more: Mapping[str, Any] | None = None
+) -> Recipe:
     """Read a recipe.
 
     Args:
         name: a .yaml file, or a packaged recipe such as ``rt_s``.
-        sets: overrides such as ``optimizer.lr=1e-3``; they beat the file.
+        sets: overrides such as ``optimizer.lr=1e-3``; they beat ``more``, which beats the file.
+        more: keys of a study, dotted or nested.
 
     Raises:
         InputError: no such recipe, unreadable, unknown key, wrong type or range, contradiction.
@@ -153,7 +156,7 @@ def load_recipe(name: str, sets: Iterable[str] = ()) -> Recipe:
         path = recipe_file(name)
     tree = schema.mapping(schema.read_yaml(path), str(path))
     return schema.validated(
-        Recipe, [tree, *map(schema.override, sets)], where=str(path),
+        Recipe, [tree, more or {}, *map(schema.override, sets)], where=str(path),
         keys='see `vif-perception train --keys`',
     )
 

@@ -1,0 +1,103 @@
+"""Studies: what is trained, from what, and what a killed one does next."""
+
+import json
+
+import pytest
+import yaml
+
+pytest.importorskip(
+    'lightning_fabric', reason='LIGHTNING FABRIC IS NOT INSTALLED: no study was run'
+)
+
+from test_engine import data, yaml_of  # noqa: F401, the fixture
+from typer.testing import CliRunner
+
+from vif_perception.cli.main import app
+from vif_perception.errors import InputError
+from vif_perception.resources import preset
+from vif_perception.training.study import load_study, runs_of, slug, systems_of, train_all
+
+PACKAGED = sorted(path.stem for path in preset('studies/comparison').parent.glob('*.yaml'))
+
+
+def write(folder, **tree):
+    path = folder / 'study.yaml'
+    path.write_text(yaml.safe_dump(tree))
+    return str(path)
+
+
+@pytest.mark.parametrize('name', PACKAGED)
+def test_packaged_studies_give_every_row_one_budget(name, tmp_path):
+    study = load_study(name)
+    runs = runs_of(study, tmp_path)
+    assert len(runs) == len(study.rows) * len(study.seeds)
+    assert len({run.folder for run in runs}) == len(runs)
+    for field in ('steps', 'check_every'):
+        assert len({getattr(run.recipe, field) for run in runs}) == 1
+    assert len({run.recipe.data.batch for run in runs}) == 1
+    crops = {str(run.recipe.data.augmentation.crop) for run in runs}
+    assert len(crops) == 1
+
+
+def test_rows_override_what_they_share_and_the_command_line_overrides_both(tmp_path):
+    study = load_study(write(
+        tmp_path, set={'steps': 7, 'optimizer.lr': 0.5}, seeds=[3, 4],
+        rows={'a': {'recipe': 'rt_n'}, 'b': {'recipe': 'rt_s', 'set': {'steps': 9},
+                                             'start': 'a', 'teacher': 'a'}},
+    ))
+    runs = runs_of(study, tmp_path, sets=['optimizer.lr=0.25'])
+    assert [(run.name, run.seed, run.recipe.seed) for run in runs] == [
+        ('a', 3, 3), ('b', 3, 3), ('a', 4, 4), ('b', 4, 4)]
+    assert [run.recipe.steps for run in runs[:2]] == [7, 9]
+    assert runs[1].recipe.network.start == str(runs[0].folder)
+    assert runs[3].recipe.objective.teacher.weights == str(runs[2].folder)
+    assert {run.recipe.optimizer.lr for run in runs} == {0.25}
+    assert [run.seed for run in runs_of(study, tmp_path, seeds=[9])] == [9, 9]
+
+
+@pytest.mark.parametrize('tree, words', [
+    ({'rows': {}}, 'rows: '),
+    ({'rows': {'a': {'recipe': 'rt_n', 'start': 'b'}, 'b': {'recipe': 'rt_n'}}},
+     "row 'a' needs 'b', which does not come before it; accepted: no row"),
+    ({'rows': {'a b': {'recipe': 'rt_n'}, 'A-b': {'recipe': 'rt_n'}}}, 'one folder name'),
+    ({'rows': {'a': {'recipe': 'rt_n'}}, 'sets': {}}, "unknown key 'sets'.*did you mean 'set'"),
+    ({'rows': {'a': {'recipe': 'rt_n'}}, 'seeds': []}, 'seeds: '),
+])
+def test_studies_that_cannot_be_used(tree, words, tmp_path):
+    with pytest.raises(InputError, match=words):
+        load_study(write(tmp_path, **tree))
+
+
+def test_recipes_that_cannot_be_used_are_found_before_anything_is_trained(tmp_path):
+    study = load_study(write(tmp_path, rows={'a': {'recipe': 'rt_n'}, 'b': {'recipe': 'rt_q'}}))
+    with pytest.raises(InputError, match="'rt_q' is not among the packaged"):
+        runs_of(study, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_names_become_folders():
+    assert slug('Stage I, fair (γ)') == 'stage-i-fair'
+
+
+def test_a_study_trains_once_and_goes_on_where_it_stopped(data, tmp_path):  # noqa: F811
+    recipe = str(yaml_of(tmp_path))
+    plan = write(tmp_path, set={'steps': 2, 'check_every': 1}, seeds=[0, 1], rows={
+        'first': {'recipe': recipe, 'table': False},
+        'second': {'recipe': recipe, 'start': 'first'},
+    })
+    out = tmp_path / 'out'
+    study = load_study(plan)
+    runs = runs_of(study, out, sets=[])
+    said: list[str] = []
+    train_all(runs[:3], data, say=said.append)
+    assert [run.finished for run in runs] == [True, True, True, False]
+    assert [name for name, _ in systems_of(study, runs)] == ['second']
+    kept = {run.folder: (run.folder / 'run.json').read_bytes() for run in runs[:3]}
+    done = CliRunner().invoke(
+        app, ['study', plan, '--data', str(data), '--out', str(out)]
+    )
+    assert done.exit_code == 0, done.output
+    assert all((folder / 'run.json').read_bytes() == text for folder, text in kept.items())
+    assert json.loads((runs[3].folder / 'run.json').read_text())['state'] == 'finished'
+    ((_, weights),) = systems_of(study, runs)
+    assert [path.parent for path in weights] == [runs[1].folder, runs[3].folder]
