@@ -231,6 +231,21 @@ def test_pretraining_then_training_then_teaching(data, tmp_path):
     assert float(rows(student)[-1]['mask_teacher']) > 0
 
 
+def test_frozen_layers_stay_as_they_are(data, tmp_path):
+    run(data, tmp_path / 'a', steps=1)
+    rest = ('rgb_stream', 'thermal_stream', 'merge', 'sixteenth', 'coarse', 'decoder',
+            'entity_head', 'mask_head')
+    frozen = f'network.frozen=[{", ".join(rest)}]'
+    run(data, tmp_path / 'b', f'network.start={tmp_path / "a"}', frozen, steps=4)
+    old, new = (read_weights(weights_of(str(tmp_path / name)))[0] for name in 'ab')
+    moved = {key.partition('.')[0] for key in old if not torch.equal(old[key], new[key])}
+    assert moved == {'fusion_head'}
+    with pytest.raises(InputError, match="no layer begins with 'head'.*accepted: .*fusion_head"):
+        run(data, tmp_path / 'c', 'network.frozen=[head]', steps=1)
+    with pytest.raises(InputError, match='nothing is left to learn'):
+        run(data, tmp_path / 'c', f'network.frozen=[fusion_head, {", ".join(rest)}]', steps=1)
+
+
 def test_the_packaged_smoke_recipe_runs_from_the_command_line(tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     out = tmp_path / 'run'

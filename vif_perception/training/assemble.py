@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -49,6 +51,30 @@ def make_network(recipe: NetworkRecipe, labels: LabelSet, entities: EntityLabels
         )
     network.load_state_dict({**wanted, **used})
     return network
+
+
+def freeze(network: nn.Module, beginnings: Sequence[str]) -> None:
+    """Keep layers as they are, running statistics included; others are left in training mode.
+
+    Args:
+        beginnings: of the names of layers, such as ``fusion_head``; none: nothing is frozen.
+
+    Raises:
+        InputError: a beginning that no layer has, or nothing is left to learn.
+    """
+    layers = [name for name, _ in network.named_modules() if name]
+    for beginning in beginnings:
+        found = [name for name in layers if name.startswith(beginning)]
+        if not found:
+            raise InputError(
+                f'no layer begins with {beginning!r}', where='network.frozen',
+                accepted=', '.join(name for name, _ in network.named_children()),
+            )
+        for name in found:
+            network.get_submodule(name).eval().requires_grad_(False)
+    if beginnings and not any(p.requires_grad for p in network.parameters()):
+        raise InputError('nothing is left to learn', where='network.frozen',
+                         accepted='some of the layers')
 
 
 def make_objective(recipe: Recipe, network: nn.Module, source: Source) -> Objective:

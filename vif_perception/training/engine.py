@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from vif_perception.errors import InputError
 from vif_perception.models.blocks import channels_last
-from vif_perception.training.assemble import make_network, make_objective
+from vif_perception.training.assemble import freeze, make_network, make_objective
 from vif_perception.training.augmentation import Augmentation
 from vif_perception.training.checkpoint import read_checkpoint, write_checkpoint
 from vif_perception.training.data import Batch
@@ -80,6 +80,7 @@ class _Run:
         network = make_network(recipe.network, source.labels, source.entities)
         network = channels_last(network).to(fabric.device)
         self.objective = make_objective(recipe, network, source)
+        freeze(network, recipe.network.frozen)
         self.average = Average(network, recipe.optimizer.average)
         learner = Learner(
             self.objective, recipe.objective.balance, source.steps_per_epoch
@@ -128,6 +129,7 @@ class _Run:
             device=fabric.device,
         )
         self.learner.train()
+        freeze(self.objective.network, recipe.network.frozen)  # train() thawed the statistics
         for batch in batches:
             window.add(self.step, *self.update(batch))
             self.step += 1

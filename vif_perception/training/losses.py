@@ -6,11 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vif_perception.models.rt.blocks import WARMTH
+
 #: Thermal gradients below this are sensor noise and banding, not structure.
 THERMAL_NOISE = 0.02
-#: Gain of what is warmer or colder than the scene; share of lamp glare that is cut; mean luma
-#: (0..1) below which bright spots are lamps.
-WARMTH, GLARE, NIGHT = 0.7, 0.4, 0.45
+#: Share of lamp glare that is cut; mean luma (0..1) below which bright spots are lamps.
+GLARE, NIGHT = 0.4, 0.45
 
 
 def class_weights(pixels: Tensor, power: float = 0.5) -> Tensor:
@@ -104,7 +105,7 @@ def fusion_target(y: Tensor, thermal: Tensor) -> Tensor:
     around = F.interpolate(around, y.shape[-2:], mode='bilinear')
     lamp = ((0.65 - around) / 0.2).clamp(0, 1) * (thermal < y)
     glare = ((y - 0.8) / 0.2).clamp(0, 1) * lamp * night
-    blend = 0.5 * (torch.maximum(y, thermal) + y + WARMTH * (thermal - scene))
+    blend = (torch.maximum(y, thermal) + y) / 2 + WARMTH * (thermal - scene)
     return (blend - GLARE * glare * (y - thermal)).clamp(0, 1)
 
 

@@ -34,6 +34,9 @@ class NetworkRecipe(Group):
     fresh: tuple[str, ...] = Field(
         (), description='beginnings of names of tensors that `start` does not fill'
     )
+    frozen: tuple[str, ...] = Field(
+        (), description='beginnings of names of layers that do not learn, nor their statistics'
+    )
 
 
 class DataRecipe(Group):

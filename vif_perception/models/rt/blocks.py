@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from vif_perception.models.blocks import ConvBN, Residual
 
-#: Largest change the fusion may add to the blend of the two inputs (intensity range 0..1).
-RESIDUAL_BOUND = 0.3
+#: Fusion: weight of warmth at the start, half of the most there is; largest rest (of 0..1).
+WARMTH, REST = 0.35, 0.15
 
 
 class Stream(nn.Module):
@@ -122,11 +122,13 @@ class EntityHead(nn.Module):
 
 
 class FusionHead(nn.Module):
-    """Blend weights and residual at full resolution, computed at a quarter of it.
+    """Fused luma at full resolution from weights that are computed at a quarter of it.
 
-    The 4x4 pixels of a cell are channels (pixel unshuffle), so every output pixel has its own
-    weight, guided by the full-resolution inputs, at the price of convolutions at H/4. The means
-    of both images say what is warm and what is bright in this scene.
+    ``y + a * relu(thermal - y) + b * (thermal - mean of thermal) + r``: of what is brighter in
+    thermal, of what is warmer or colder than the scene, and a small rest, as much as every pixel
+    is given. The 4x4 pixels of a cell are channels (pixel unshuffle), so all of them have weights
+    of their own at the price of convolutions at H/4. At the start a is 1/2 and b WARMTH, which is
+    the mean of the pixel maximum and of luma plus warmth.
     """
 
     cell = 4
@@ -137,21 +139,26 @@ class FusionHead(nn.Module):
         self.reduce = ConvBN(2 * pixels + features, 2 * pixels, kernel=1)
         self.scene = nn.Linear(2, 2 * pixels)
         self.mix = ConvBN(2 * pixels, 2 * pixels)
-        self.out = nn.Conv2d(2 * pixels, 2 * pixels, 3, padding=1)
+        self.out = nn.Conv2d(2 * pixels, 3 * pixels, 3, padding=1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
 
     def forward(self, y: Tensor, thermal: Tensor, features: Tensor, present: Tensor) -> Tensor:
         """Return fused luma (N, 1, H, W) from luma and thermal (N, 1, H, W), all 0..1."""
-        both_images = torch.cat([y, thermal], 1).to(features.dtype)
-        cells = F.pixel_unshuffle(both_images, self.cell)
+        images = torch.cat([y, thermal], 1)
+        cells = F.pixel_unshuffle(images.to(features.dtype), self.cell)
         cells = cells.contiguous(memory_format=torch.channels_last)
-        scene = self.scene(both_images.mean((2, 3)))[:, :, None, None]
+        means = images.mean((2, 3))
+        scene = self.scene(means.to(features.dtype))[:, :, None, None]
         out = self.out(self.mix(self.reduce(torch.cat([cells, features], 1)) + scene))
-        weight, residual = F.pixel_shuffle(out, self.cell).to(y.dtype).split(1, 1)
+        brighter, warmer, rest = F.pixel_shuffle(out, self.cell).to(y.dtype).split(1, 1)
+        warmth = thermal - means[:, 1, None, None, None]
+        fused = torch.sigmoid(brighter) * F.relu(thermal - y)
+        fused = fused + torch.sigmoid(warmer) * (2 * WARMTH) * warmth
+        fused = fused + torch.tanh(rest) * REST
         has_rgb, has_thermal = present[:, 0, None, None, None], present[:, 1, None, None, None]
-        both = has_rgb * has_thermal
-        weight = torch.sigmoid(weight) * both + has_rgb * (1 - has_thermal)
-        residual = torch.tanh(residual) * (RESIDUAL_BOUND * both)
-        return torch.lerp(thermal, y, weight).add_(residual).clamp_(0, 1)
+        alone = torch.lerp(thermal, y, has_rgb)
+        return (alone + fused * (has_rgb * has_thermal)).clamp(0, 1)
 
 
 def double(x: Tensor) -> Tensor:
