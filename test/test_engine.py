@@ -236,7 +236,10 @@ def test_frozen_layers_stay_as_they_are(data, tmp_path):
     rest = ('rgb_stream', 'thermal_stream', 'merge', 'sixteenth', 'coarse', 'decoder',
             'entity_head', 'mask_head')
     frozen = f'network.frozen=[{", ".join(rest)}]'
-    run(data, tmp_path / 'b', f'network.start={tmp_path / "a"}', frozen, steps=4)
+    only = 'objective.weights={mask: 0, entities: 0}'
+    run(data, tmp_path / 'b', f'network.start={tmp_path / "a"}', frozen, only, steps=4)
+    assert 'fusion' in rows(tmp_path / 'b')[0]
+    assert 'mask' not in rows(tmp_path / 'b')[0]
     old, new = (read_weights(weights_of(str(tmp_path / name)))[0] for name in 'ab')
     moved = {key.partition('.')[0] for key in old if not torch.equal(old[key], new[key])}
     assert moved == {'fusion_head'}

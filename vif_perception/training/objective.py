@@ -68,7 +68,7 @@ class Objective(Generic[Network]):
 
     Args:
         network: in training mode when the objective is called.
-        weights: of terms, where not the family's own; a term with weight 0 may not be computed.
+        weights: of terms, where not the family's own; terms with weight 0 are left out.
         teach: makes the term ``mask_teacher``.
 
     Raises:
@@ -108,7 +108,7 @@ class Objective(Generic[Network]):
             terms = self.terms(prediction, shown)
             if self._teach:
                 terms['mask_teacher'] = self._teach(prediction, shown)
-        return terms
+        return {name: value for name, value in terms.items() if self.weights[name]}
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:
         """Sum of the weighted terms: the loss under fixed weights."""
