@@ -2,12 +2,11 @@
 
 import csv
 import json
-import resource
 import sys
-from contextlib import contextmanager
 
 import pytest
 import torch
+from full_disk import files_of_at_most
 from test_training import write_set
 from typer.testing import CliRunner
 
@@ -121,17 +120,6 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_samples(data, tmp
     state = read_checkpoint(out)
     assert all(torch.isfinite(value).all() for value in state['learner'].values())
     assert 'stopped: InputError: loss: not finite' in (out / RUN).read_text()
-
-
-@contextmanager
-def files_of_at_most(size: int):
-    """Let every write beyond ``size`` bytes of a file fail, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_keeps_the_last_good_checkpoint(data, tmp_path):
