@@ -344,9 +344,16 @@ def test_data_is_named_as_in_a_recipe(place):
     assert len(open_frames(rendered, labelled=True)) == 2
 
 
-def test_systems_are_named_by_file_or_by_word(place):
+def test_systems_are_named_by_file_folder_or_word(place, tmp_path):
     a, b = (str(place / f'{name}.safetensors') for name in 'ab')
-    assert [(item.name, len(item.members)) for item in load_systems([a, f'two={b}'])] == [
-        ('a', 1), ('two', 1)]
+    for name in ('a.safetensors', 'a.json'):
+        (tmp_path / f'best-0000003.{name[2:]}').write_bytes((place / name).read_bytes())
+    systems = load_systems([str(tmp_path), f'two={b}', 'rt-s'])
+    assert [(item.name, len(item.members)) for item in systems] == [
+        (tmp_path.name, 1), ('two', 1), ('rt-s', 1)]
     (grouped,) = load_systems([f'rt={a},{b}'])
     assert grouped.describe()['seeds'][1][0]['file'] == b
+    odd = tmp_path / 'x=1,2.safetensors'
+    for path in (odd, odd.with_suffix('.json')):
+        path.write_bytes((place / f'a{path.suffix}').read_bytes())
+    assert [item.name for item in load_systems([str(odd)])] == ['x=1,2']

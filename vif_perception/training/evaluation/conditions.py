@@ -55,8 +55,9 @@ def conditions_of(inputs: Inputs) -> list[Condition]:
         *alone,
         *(Condition(f'FUSED, thermal shifted {px} px', partial(_shifted, px))
           for px in SHIFTS_PX),
-        *(Condition(f'told FUSED, {camera} {fault.__name__.strip("_")}', partial(fault, camera))
-          for fault in (_black, _frozen) for camera in ('rgb', 'thermal')),
+        *(Condition(f'told FUSED, {camera} {fault}', partial(show, camera))
+          for fault, show in (('black', _black), ('frozen', _frozen))
+          for camera in ('rgb', 'thermal')),
     ]
 
 

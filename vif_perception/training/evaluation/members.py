@@ -38,7 +38,7 @@ class Network:
         self.masks = objective_for(network).selects == 'miou'
         self.fuses = self.inputs in ('both', 'early')
         self.engine = TorchEngine(network, card, InferenceConfig())
-        self._card, self._path = card, path
+        self.path, self._card = path, card
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class Network:
         """Return what a result says about its weights."""
         card = self._card
         return [{
-            'file': str(self._path), 'name': card.name, 'sha256': card.sha256,
+            'file': str(self.path), 'name': card.name, 'sha256': card.sha256,
             'network': card.network, 'preset': card.preset, 'options': card.options,
             'temperature': card.temperature, 'engine': self.engine.description,
         }]
@@ -88,11 +88,11 @@ class Cascade:
 
     def __init__(self, fuse: Network, segment: Network):
         if not fuse.fuses:
-            raise InputError('sees one camera only and cannot fuse', where=str(fuse._path),
+            raise InputError('sees one camera only and cannot fuse', where=str(fuse.path),
                              accepted='a network of both cameras')
         if segment.inputs not in ('both', 'rgb') or not segment.masks:
             raise InputError(
-                'cannot segment a fused image', where=str(segment._path),
+                'cannot segment a fused image', where=str(segment.path),
                 accepted='a network that gives masks of RGB images alone',
             )
         self._fuse, self._segment = fuse, segment
