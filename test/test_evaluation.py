@@ -304,6 +304,7 @@ def test_each_check_finds_the_frame_that_shows_it():
     textured = random.integers(0, 256, (HEIGHT, WIDTH, 1)).repeat(3, 2)
     frames = [
         frame('plain', 'night', 60),
+        changed('bright or dark by itself', '', rgb=(np.s_[:2], 255)),
         changed('person by day', 'day', mask=(half, 2)),
         changed('person', 'night', mask=(np.s_[:9], 2)),
         changed('warm lamp', 'night', rgb=(half, 255), thermal=(half, 200)),
@@ -318,6 +319,16 @@ def test_each_check_finds_the_frame_that_shows_it():
     assert [frames[place].name for _, _, place in choice.places()] == [
         'person', 'lamp', 'sky', 'cold']
     assert Choice(None).places() == []
+
+
+def test_pairs_without_labels_are_shown_with_masks(place, tmp_path):
+    config = dataset_config(str(write_pairs(tmp_path / 'pairs', 2, labels=False)), '--data')
+    found = evaluate(Request([str(place / 'a.safetensors')], fusion_data=[config],
+                             flicker_frames=0))
+    assert found.labels == MFNET
+    assert found.results['segmentation'] == {}
+    assert 'Day sky is clean' in [scene.title for scene in found.scenes]
+    assert all('truth' not in scene.images and 'mask' in scene.images for scene in found.scenes)
 
 
 def test_best_median_and_worst_frame():

@@ -13,8 +13,9 @@ from vif_perception.training.evaluation.frames import EvaluationFrame, FrameSet
 from vif_perception.training.evaluation.members import Member
 from vif_perception.types import LabelSet
 
-#: Grey levels: a saturated pixel, a bright sky, dark and bright in thermal; spread of a texture.
-SATURATED, SKY, COLD, WARM, TEXTURE = 250, 180, 50, 128, 12
+#: Grey levels: a saturated pixel, a bright sky, dark and bright in thermal; spread of a texture;
+#: mean of a picture at night where the data do not say.
+SATURATED, SKY, COLD, WARM, TEXTURE, NIGHT = 250, 180, 50, 128, 12, 50
 BLOCK_PX = 16
 
 
@@ -41,20 +42,20 @@ class Check:
 
 
 def _person(frame: EvaluationFrame, grey: np.ndarray, labels: LabelSet | None) -> float:
-    if frame.day_night != 'night' or frame.mask is None or labels is None:
+    if frame.mask is None or labels is None or _light(frame, grey) != 'night':
         return 0.0
     ids = [index for index, name in enumerate(labels.names) if name == 'person']
     return float(np.isin(frame.mask, ids).sum())
 
 
 def _lamps(frame: EvaluationFrame, grey: np.ndarray, labels: LabelSet | None) -> float:
-    if frame.day_night != 'night':
+    if _light(frame, grey) != 'night':
         return 0.0
     return float(((grey >= SATURATED) & (frame.thermal < WARM)).sum())
 
 
 def _sky(frame: EvaluationFrame, grey: np.ndarray, labels: LabelSet | None) -> float:
-    if frame.day_night != 'day':
+    if _light(frame, grey) != 'day':
         return 0.0
     return float((grey[: len(grey) // 3] >= SKY).sum())
 
@@ -137,6 +138,10 @@ def shown(
             images['truth'] = frame.mask
         scenes.append(Scene(title, f'{frame.name}: {rule}', images))
     return scenes
+
+
+def _light(frame: EvaluationFrame, grey: np.ndarray) -> str:
+    return frame.day_night or ('night' if grey.mean() < NIGHT else 'day')
 
 
 def _blocks(image: np.ndarray) -> np.ndarray:

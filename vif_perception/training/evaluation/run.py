@@ -139,5 +139,5 @@ def _measure(
         places = choice.places()
         if segmentation and first.masks:
             places += ranked(segmentation.miou[first.name])
-        found.labels = labels
+        found.labels = labels or (first.members[0].labels if first.masks else None)
         found.scenes = shown(places, frames, first.members[0], masks=first.masks)
