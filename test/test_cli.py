@@ -24,7 +24,9 @@ from vif_perception.pipeline import Pipeline
 from vif_perception.types import FramePair, Perception
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ('demo', 'replay', 'sim', 'bench', 'models', 'export', 'entities', 'params', 'info')
+COMMANDS = (
+    'demo', 'replay', 'sim', 'bench', 'models', 'export', 'entities', 'evaluate', 'params', 'info',
+)
 SMALL = ('--size', '160x120', '--thermal-size', '160x120', '--rate', '10')
 
 

@@ -3,12 +3,11 @@
 import csv
 import hashlib
 import json
-import resource
 import sys
-from contextlib import contextmanager
 
 import pytest
 import torch
+from full_disk import files_of_at_most
 from safetensors.torch import save
 from test_training import write_set
 from typer.testing import CliRunner
@@ -125,17 +124,6 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_samples(data, tmp
     assert 'stopped: InputError: loss: not finite' in (out / RUN).read_text()
 
 
-@contextmanager
-def files_of_at_most(size: int):
-    """Let every write beyond ``size`` bytes of a file fail, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_full_disk_keeps_the_last_good_checkpoint(data, tmp_path):
     out = tmp_path / 'run'
     run(data, out, steps=3)
@@ -243,7 +231,7 @@ def test_frozen_layers_stay_as_they_are(data, tmp_path):
     old, new = (read_weights(weights_of(str(tmp_path / name)))[0] for name in 'ab')
     moved = {key.partition('.')[0] for key in old if not torch.equal(old[key], new[key])}
     assert moved == {'fusion_head'}
-    with pytest.raises(InputError, match="no layer begins with 'head'.*accepted: .*fusion_head"):
+    with pytest.raises(InputError, match=r"no layer begins with 'head'.*accepted: .*fusion_head"):
         run(data, tmp_path / 'c', 'network.frozen=[head]', steps=1)
     with pytest.raises(InputError, match='nothing is left to learn'):
         run(data, tmp_path / 'c', f'network.frozen=[fusion_head, {", ".join(rest)}]', steps=1)

@@ -10,11 +10,11 @@ def test_fusion_rows_keep_their_order_and_seeds_their_spread():
         'VIS': {'EN': 6.19, 'Nabf': 0.0},
         'ours': {'EN': [6.0, 6.2, 6.4], 'Nabf': None},
     }
-    assert fusion_table(rows).splitlines() == [
-        '| method | EN | Nabf (lower) |',
-        '| --- | ---: | ---: |',
-        '| VIS | 6.190 | 0.000 |',
-        '| ours | 6.200 ± 0.200 | - |',
+    assert fusion_table(rows).markdown().splitlines() == [
+        '| method | seeds | EN | Nabf (lower) |',
+        '| --- | ---: | ---: | ---: |',
+        '| VIS | 1 | 6.190 | 0.000 |',
+        '| ours | 3 | 6.200 ± 0.200 | - |',
     ]
 
 
@@ -22,16 +22,25 @@ def test_segmentation_rows_print_every_class_and_a_dash_for_the_absent():
     score = SegmentationScore(MFNET)
     truth = np.array([[0, 0, 1, 1]], np.uint8)
     score.update(np.array([[0, 0, 1, 0]], np.uint8), truth, np.full((1, 4), 255, np.uint8))
-    header, _, row = segmentation_table({'ours': score.compute()}).splitlines()
-    assert [cell.strip() for cell in header.split('|')[1:-1]] == [
-        'system', 'mIoU present', 'mIoU foreground', 'mIoU fixed 9', 'accuracy', 'ECE',
-        *MFNET.names,
+    table = segmentation_table({'ours': score.compute()})
+    assert list(table.header) == [
+        'system', 'seeds', 'frames', 'mIoU present', 'mIoU foreground', 'mIoU fixed 9', 'accuracy',
+        'ECE', *MFNET.names,
     ]
-    assert [cell.strip() for cell in row.split('|')[1:-1]] == [
-        'ours', '58.3', '50.0', '13.0', '75.0', '0.250', '66.7', '50.0', *'-------',
+    assert list(table.rows[0]) == [
+        'ours', '1', '1', '58.3', '50.0', '13.0', '75.0', '25.0', '66.7', '50.0', *'-------',
     ]
+
+
+def test_a_class_that_is_absent_in_one_seed_is_averaged_over_the_others():
+    row = {'miou_present': [0.5, 0.7, 0.6], 'frames': 4, 'per_class': {
+        'car': [None, 0.2, 0.4], 'person': [None, None, 0.3], 'bike': [None, None, None],
+    }}
+    (cells,) = segmentation_table({'ours': row}).rows
+    assert cells[1:4] == ('3', '4', '60.0 ± 10.0')
+    assert cells[-3:] == ('30.0 ± 14.1', '30.0', '-')
 
 
 def test_no_rows_make_an_empty_table():
-    assert fusion_table({}).splitlines() == ['| method |', '| --- |']
-    assert segmentation_table({}).startswith('| system |')
+    assert fusion_table({}).markdown().splitlines() == ['| method | seeds |', '| --- | ---: |']
+    assert segmentation_table({}).markdown().startswith('| system |')

@@ -21,6 +21,7 @@ from vif_perception.cli import (
     console,
     demo,
     entities,
+    evaluate,
     export,
     extract,
     models,
@@ -65,8 +66,8 @@ app = typer.Typer(
 )
 for _command in (
     demo.demo, replay.replay, sim.sim, bench.bench, models.models, export.export,
-    entities.entities, extract.extract, train.train, train.ship, study.study, params.params,
-    system.info,
+    entities.entities, extract.extract, train.train, train.ship, study.study,
+    evaluate.evaluate, params.params, system.info,
 ):
     app.command(_command.__name__)(_command)
 

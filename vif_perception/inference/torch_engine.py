@@ -99,9 +99,13 @@ def _device(name: str) -> torch.device:
 def _precision(name: str, device: torch.device) -> torch.dtype:
     if name != 'auto':
         return torch.bfloat16 if name == 'bf16' else torch.float32
-    if device.type == 'cuda':
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    return torch.bfloat16 if cpu_has_bf16() else torch.float32
+    return best_precision(device)
+
+
+def best_precision(device: torch.device) -> torch.dtype:
+    """Return bf16 where the hardware has it; emulated, it is much slower than fp32."""
+    in_hardware = torch.cuda.is_bf16_supported() if device.type == 'cuda' else cpu_has_bf16()
+    return torch.bfloat16 if in_hardware else torch.float32
 
 
 def cpu_has_bf16() -> bool:

@@ -115,16 +115,38 @@ class SegmentationScore:
         counts = np.bincount(cells.ravel(), minlength=1024).reshape(4, 256)
         self._confidence += counts[:2]
 
+    def reliability(self) -> list[dict[str, float]]:
+        """Return the bins of the calibration error that hold pixels, lowest confidence first.
+
+        Returns:
+            confidence: mean confidence of the pixels of a bin.
+            accuracy: share of them that is right.
+            share: part of all pixels that is in it.
+        """
+        right, claimed, pixels = self._bins()
+        total = pixels.sum()
+        return [
+            {'confidence': float(c / n), 'accuracy': float(r / n), 'share': float(n / total)}
+            for r, c, n in zip(right, claimed, pixels, strict=True) if n
+        ]
+
     def _calibration_error(self) -> float | None:
-        """Bins are (lower, upper], so certainty falls in the last one and not outside."""
-        total = int(self._confidence.sum())
-        if not total:
-            return None
+        right, claimed, pixels = self._bins()
+        return float(np.abs(right - claimed).sum() / pixels.sum()) if pixels.any() else None
+
+    def _bins(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Right pixels, summed confidence and pixels of each bin.
+
+        Bins are (lower, upper], so certainty falls in the last one and not outside.
+        """
         level = np.arange(256)
         bins = np.maximum(np.ceil(level * CALIBRATION_BINS / 255).astype(int) - 1, 0)
-        right = np.bincount(bins, self._confidence[1], CALIBRATION_BINS)
-        claimed = np.bincount(bins, self._confidence.sum(0) * (level / 255), CALIBRATION_BINS)
-        return float(np.abs(right - claimed).sum() / total)
+        count = self._confidence.sum(0)
+        right, claimed, pixels = (
+            np.bincount(bins, weights, CALIBRATION_BINS)
+            for weights in (self._confidence[1], count * (level / 255), count)
+        )
+        return right, claimed, pixels
 
 
 def _check(name: str, image: np.ndarray, truth: np.ndarray) -> None:

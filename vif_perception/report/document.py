@@ -42,7 +42,7 @@ def empty_report(bags: Iterable[Path]) -> dict[str, Any]:
         'fusion': None,
         'gates': [],
         'notes': [],
-        'versions': _versions(),
+        'versions': versions(),
         'weights': None,
     }
 
@@ -121,7 +121,8 @@ def unwritable(path: Path, error: OSError) -> InputError:
     )
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return what a result was made with: this package, Python and libraries."""
     found = {'vif_perception': __version__, 'python': platform.python_version()}
     for name in ('torch', 'numpy', 'rosbags', 'pillow'):
         try:

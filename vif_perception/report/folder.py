@@ -1,112 +1,34 @@
-"""The folder of one run, in which report.json says 'failed' until the run has come to its end."""
+"""The folder of one run over a recording or live: its report, its page and its rows."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from vif_perception.errors import InputError
-from vif_perception.report.document import beside, empty_report, unwritable, write_report
+from vif_perception.report.document import empty_report
+from vif_perception.report.result_folder import ResultFolder
 
 REPORT, PAGE, ROWS = 'report.json', 'report.html', 'frames.jsonl'
-#: Set aside at the start, so that a full disk can still be told in report.json.
-RESERVE_BYTES = 64 * 1024
 
 
-class ReportFolder:
-    """A context: on entering it older results are taken away and the first report is written.
-
-    While it is entered no other run can enter it; the system ends that with the process, however
-    it ends. Leaving it by an exception writes into the report why.
+class ReportFolder(ResultFolder):
+    """A context in which ``report.json`` says 'failed' until the run has come to its end.
 
     Attributes:
-        path: the folder; made when it is not there.
         report: what report.json will hold; doors fill in topics, bag, weights and versions.
 
-        results: files that a run writes into it.
-
     Args:
-        path: as above.
+        path: the folder; made when it is not there.
         bags: recordings that are run, none for a live run.
         also: names of further results to take away.
     """
 
     def __init__(self, path: Path, *, bags: Iterable[Path] = (), also: Iterable[str] = ()):
-        self.path = path
-        self.report: dict[str, Any] = empty_report(bags)
-        self._lock: int | None = None
-        self.results = [path / name for name in (REPORT, PAGE, ROWS, *also)]
-
-    def write(self) -> None:
-        """Replace report.json in one step.
-
-        Raises:
-            InputError: the folder is full or not writable; the old report stays.
-        """
-        write_report(self.path / REPORT, self.report)
+        super().__init__(path, REPORT, empty_report(bags), (PAGE, ROWS, *also))
 
     def ran_on(self, engine: Any) -> None:
         """Take weights and description of an ``inference.Engine`` into the report."""
         weights = engine.weights
         self.report['weights'] = {'name': weights.name, 'sha256': weights.sha256}
         self.report['versions']['engine'] = engine.description
-
-    def __enter__(self) -> ReportFolder:
-        """Raise an InputError when the folder is in use, or cannot be made or written."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(self.path)
-            for result in (*self.results, *map(beside, self.results)):
-                result.unlink(missing_ok=True)
-            self.write()
-            beside(self.path / REPORT).write_bytes(bytes(RESERVE_BYTES))
-        except BaseException as error:
-            self._release()
-            if isinstance(error, OSError):
-                raise unwritable(self.path, error) from None
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if isinstance(error, Exception):
-            ours = isinstance(error, InputError)
-            text = str(error) if ours else f'{type(error).__name__}: {error}'
-            self.report.update(status='failed', error=text)
-            with suppress(InputError):  # a full disk: the report that says failed stands already
-                self.write()
-        with suppress(OSError):
-            beside(self.path / REPORT).unlink(missing_ok=True)
-        self._release()
-
-    def _release(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-
-def _lock(path: Path) -> int | None:
-    """Lock a folder until the descriptor is closed; None where the file system cannot lock it."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise InputError(
-            'another run is writing its results there', where=str(path),
-            accepted='a folder of its own for each run',
-            remedy='choose another folder with --out, or wait until the other run has ended',
-        ) from None
-    except OSError:  # some network file systems
-        os.close(descriptor)
-        return None
-    return descriptor

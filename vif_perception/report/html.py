@@ -56,7 +56,7 @@ def write_html(
     """
     series = Series(rows)
     charts = _charts(report, series)
-    page = _environment().get_template('report.html.j2').render(
+    page = environment().get_template('report.html.j2').render(
         **_scripts(), **_verdict(report, series), **_numbers(report),
         charts=charts, axis=series.axis, marks=axis_marks(series.axis),
         lanes=lanes(series.runs(), summary.counts(report.get('modes'))),
@@ -67,7 +67,8 @@ def write_html(
     replace_text(path, page)
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates of this room; whatever they show is escaped."""
     environment = Environment(
         loader=PackageLoader('vif_perception.report', 'templates'), autoescape=True,
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -176,11 +177,12 @@ def _frame(entry: GalleryEntry, places: Mapping[int, float]) -> dict[str, Any]:
         'entities': [[name, round(score, 3)] for name, score in entities[:4]],
         'classes': entry.classes, 'errors': entry.errors,
         'seen': [c for c in ('rgb', 'thermal') if row.get(f'{c}_stamp_ns') is not None],
-        'images': {name: _data_uri(file) for name, file in entry.images.items()},
+        'images': {name: data_uri(file) for name, file in entry.images.items()},
     }
 
 
-def _data_uri(file: bytes) -> str:
+def data_uri(file: bytes) -> str:
+    """Return a JPEG or PNG file as the address of an image."""
     kind = 'png' if file[:4] == b'\x89PNG' else 'jpeg'
     return f'data:image/{kind};base64,{base64.b64encode(file).decode()}'
 

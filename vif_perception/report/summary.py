@@ -16,7 +16,7 @@ COPIES = ('VIS', 'IR')
 RULES = ('AVG', 'MAX')
 
 #: Metric -> what it measures. Up and down arrows only where the direction is agreed on.
-_METRICS = {
+METRICS = {
     'EN': ('', 'entropy: noise raises it too'),
     'SD': ('', 'contrast: noise raises it too'),
     'SF': ('', 'spatial frequency: noise raises it too'),
@@ -127,7 +127,7 @@ def fusion_table(fusion: Any) -> tuple[list[str], list[MetricRow]]:
     }
     names = sorted(methods, key=lambda name: (name in COPIES, name in RULES))
     metrics = list(dict.fromkeys(metric for name in names for metric in methods[name]))
-    known = list(_METRICS)
+    known = list(METRICS)
     metrics.sort(key=lambda metric: known.index(metric) if metric in known else len(known))
     return names, [
         _metric_row(metric, names, [_finite(methods[name].get(metric)) for name in names])
@@ -174,7 +174,7 @@ def plain(value: Any) -> str:
 
 
 def _metric_row(name: str, methods: list[str], values: list[float | None]) -> MetricRow:
-    direction, meaning = _METRICS.get(name, ('', ''))
+    direction, meaning = METRICS.get(name, ('', ''))
     judged = [
         value for method, value in zip(methods, values, strict=True)
         if value is not None and method not in COPIES

@@ -2,9 +2,9 @@
 
 from vif_perception.sim.faults import FAULTS, GRAMMAR, Fault, FaultInjector, parse_fault
 from vif_perception.sim.rig import Rig, Sample
-from vif_perception.sim.samples import training_sample
+from vif_perception.sim.samples import still_exposures, training_sample
 
 __all__ = [
     'FAULTS', 'GRAMMAR', 'Fault', 'FaultInjector', 'Rig', 'Sample', 'parse_fault',
-    'training_sample',
+    'still_exposures', 'training_sample',
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from vif_perception.sim.light import light_at
@@ -26,8 +28,21 @@ def training_sample(seed: int, size: tuple[int, int] = (640, 480)
     Returns:
         rgb HxWx3 uint8, thermal HxW uint8 (0..255 is 278..318 K), mask HxW uint8 (MFNet ids).
     """
+    return next(still_exposures(seed, 1, size))
+
+
+def still_exposures(seed: int, count: int, size: tuple[int, int] = (640, 480), *,
+                    night: bool | None = None
+                    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Expose a scene in which nothing moves again and again: only the sensors' noise differs.
+
+    Args:
+        seed, size: as of ``training_sample``, which is the first exposure.
+        count: of exposures; night: time of day, by default the seed's.
+    """
     rng = np.random.default_rng((seed, 51))
-    night = rng.random() < 0.5
+    drawn = rng.random() < 0.5
+    night = bool(drawn) if night is None else night
     scene = Scene(seed, 'night' if night else 'day')
     view = View(_camera(size, rng), np.eye(4))
     renderer = Renderer(view, scene, Textures(scene.style, seed))
@@ -38,12 +53,14 @@ def training_sample(seed: int, size: tuple[int, int] = (640, 480)
     )
     time_s = float(rng.uniform(0, 60))
     linear, mask = renderer.rgb(time_s, light)
-    rgb = ColorSensor(size, seed, rng.uniform(0.8, 3.0)).expose(linear, 0)
-    kelvin = ThermalSensor(size, seed, rng.uniform(0.03, 0.15)).kelvin(
-        renderer.kelvin(time_s, light), 0)
+    color = ColorSensor(size, seed, rng.uniform(0.8, 3.0))
+    heat = ThermalSensor(size, seed, rng.uniform(0.03, 0.15))
+    scene_k = renderer.kelvin(time_s, light)
     low, high = WINDOW_K
-    thermal = np.clip((kelvin - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
-    return rgb, thermal, mask
+    for index in range(count):
+        kelvin = heat.kelvin(scene_k, index)
+        thermal = np.clip((kelvin - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+        yield color.expose(linear, index), thermal, mask
 
 
 def _camera(size: tuple[int, int], rng: np.random.Generator) -> CameraModel:

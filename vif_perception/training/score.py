@@ -1,4 +1,7 @@
-"""Score a network on labelled triples in one of the modes."""
+"""Score a network on labelled triples in one of the modes, while it is being trained.
+
+What is reported in the end is scored by ``training.evaluation``, as the robot would run it.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from vif_perception.inference.torch_engine import cpu_has_bf16
+from vif_perception.inference.torch_engine import best_precision
 from vif_perception.labels import MFNET
 from vif_perception.metrics.segmentation import SegmentationScore
 from vif_perception.models.deploy import LUMA
 from vif_perception.training.data import Batch, Triple
-from vif_perception.types import Camera, LabelSet
+from vif_perception.types import LabelSet
 
 #: Mode -> presence flags (rgb, thermal).
 MODES = {'FUSED': (1.0, 1.0), 'RGB_ONLY': (1.0, 0.0), 'THERMAL_ONLY': (0.0, 1.0)}
@@ -21,35 +24,27 @@ MODES = {'FUSED': (1.0, 1.0), 'RGB_ONLY': (1.0, 0.0), 'THERMAL_ONLY': (0.0, 1.0)
 
 @torch.no_grad()
 def score(
-    network: nn.Module, triples: list[Triple], mode: str, *, shift_px: int = 0,
-    black: Camera | None = None, temperature: float = 1.0, labels: LabelSet = MFNET,
+    network: nn.Module, triples: list[Triple], mode: str, *, temperature: float = 1.0,
+    labels: LabelSet = MFNET,
 ) -> dict[str, Any]:
     """Run ``network`` (eval mode) over ``triples`` and return SegmentationScore.compute().
 
     Args:
         mode: key of :data:`MODES`; the absent camera is black.
-        shift_px: thermal image moved right by this many px (misregistration test).
-        black: camera whose image is black though the network is told it is there.
         temperature: of the softmax, for the confidence; labels: of the masks.
     """
     result = SegmentationScore(labels)
     device = next(network.parameters()).device
+    precision = best_precision(device)
     present = torch.tensor([MODES[mode]], device=device)
-    quick = device.type == 'cuda' or cpu_has_bf16()
     for triple in triples:
         batch = Batch.stack([(triple.rgb, triple.thermal, triple.mask)])
         rgb, thermal = (
             image.to(device) * present[0, index]
             for index, image in enumerate((batch.rgb, batch.thermal))
         )
-        if black == 'rgb':
-            rgb = torch.zeros_like(rgb)
-        if black == 'thermal':
-            thermal = torch.zeros_like(thermal)
-        if shift_px:
-            thermal = F.pad(thermal, (shift_px, 0, 0, 0))[..., : thermal.shape[-1]]
         y = (rgb * rgb.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-        with torch.autocast(device.type, torch.bfloat16, enabled=quick):
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             logits = network(
                 rgb.contiguous(memory_format=torch.channels_last), y, thermal, present
             ).logits

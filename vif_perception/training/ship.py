@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ from vif_perception.errors import InputError
 from vif_perception.inference.weights import Card, load_network, save_network
 from vif_perception.models.cost import cost
 from vif_perception.training.data import Triple
-from vif_perception.training.evaluate import rows_of
+from vif_perception.training.datasets import PairDataset
+from vif_perception.training.evaluation.frames import FrameSet
+from vif_perception.training.evaluation.members import Network
+from vif_perception.training.evaluation.segmentation import SegmentationRows
+from vif_perception.training.evaluation.systems import System
 from vif_perception.training.objectives import objective_for
 from vif_perception.training.run_folder import RunFolder
 from vif_perception.training.score import score
@@ -46,9 +51,8 @@ def ship(run: Path, data: Path, out: Path, *, test: str = 'test', note: str = ''
         val = recipe.data.val
         temperature = calibrate(network, triples_of(open_at(val, data)), labels)
         report = open_at(val.model_copy(update={'split': test}), data)
-        metrics[f'{report.name} {test}'] = rounded(
-            rows_of(out.stem, network, triples_of(report), labels)
-        )
+        card = best.model_copy(update={'name': out.stem, 'temperature': temperature})
+        metrics[f'{report.name} {test}'] = rounded(rows_of(network, card, report))
     return save_network(
         network, out, name=out.stem, network=best.network, preset=best.preset,
         classes=best.classes, colors=best.colors, entities=best.entities,
@@ -60,6 +64,21 @@ def ship(run: Path, data: Path, out: Path, *, test: str = 'test', note: str = ''
             'versions': (facts.get('sessions') or [{}])[-1],
         },
     )
+
+
+def rows_of(network: nn.Module, card: Card, dataset: PairDataset) -> dict[str, Any]:
+    """Score a network as the robot would run it, in every condition that applies to it.
+
+    Raises:
+        InputError: the data set has no masks, or cannot be read.
+    """
+    # deployed, a network is folded in place and cannot be saved any more
+    system = System(card.name, (Network(copy.deepcopy(network), card, Path(card.name)),))
+    rows, previous = SegmentationRows([system], card.labels), None
+    for frame in FrameSet(dataset, labelled=True):
+        rows.add(frame, previous)
+        previous = frame
+    return {row.name: row.seeds[0].compute() for row in rows.rows()}
 
 
 def calibrate(network: nn.Module, triples: list[Triple], labels: LabelSet) -> float:

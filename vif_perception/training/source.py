@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -93,7 +93,7 @@ class Source:
 
     def digests(self) -> dict[str, str]:
         """Hash of the ids and images of each data set, by ``name split``."""
-        return {f'{item.name} {item.split}': _digest(item) for item in (*self._sets, self.val)}
+        return {f'{item.name} {item.split}': digest(item) for item in (*self._sets, self.val)}
 
     def _order(self) -> Order:
         return Order(
@@ -115,12 +115,25 @@ def cache_folder(asked: str) -> Path | None:
     return Path(asked) if asked else None
 
 
-def _digest(dataset: PairDataset) -> str:
+def digest(dataset: PairDataset, indices: Iterable[int] | None = None) -> str:
+    """Hash of the ids, images and masks of a data set, or of some of its samples.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
     found = hashlib.blake2b(digest_size=16)
-    for index, record in enumerate(dataset.records):
+    for index in range(len(dataset)) if indices is None else indices:
+        record = dataset.records[index]
         found.update(record.id.encode())
         for _, content in dataset.sources(index):
             found.update(content)
         if record.mask:
-            found.update(record.mask.read_bytes())
+            found.update(_bytes(record.mask))
     return found.hexdigest()
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f'cannot be read ({error.strerror})', where=str(path)) from None
