@@ -12,6 +12,8 @@ from vif_perception.models.rt.blocks import WARMTH
 THERMAL_NOISE = 0.02
 #: Share of lamp glare that is cut; mean luma (0..1) below which bright spots are lamps.
 GLARE, NIGHT = 0.4, 0.45
+#: Side of the cells whose mean intensity counts, px.
+CELL = 8
 
 
 def class_weights(pixels: Tensor, power: float = 0.5) -> Tensor:
@@ -110,20 +112,24 @@ def fusion_target(y: Tensor, thermal: Tensor) -> Tensor:
 
 
 def fusion_loss(fused: Tensor, y: Tensor, thermal: Tensor, both: Tensor) -> Tensor:
-    """10 x L1 to the target intensity plus 10 x L1 to the stronger gradient.
+    """5 x L1 of cell means to the target intensity, 1 x L1 of pixels, 20 x L1 of gradients.
+
+    The gradient that is wanted is the stronger one of the sources: details come from there, the
+    light of a neighbourhood from the target.
 
     Args:
-        fused, y, thermal: N x 1 x H x W, 0..1.
+        fused, y, thermal: N x 1 x H x W, 0..1; sides of at least CELL.
         both: N flags; images with one camera are copied by construction and carry no loss.
     """
     share = both[:, None, None, None]
-    intensity = ((fused - fusion_target(y, thermal)).abs() * share).mean()
+    error = (fused - fusion_target(y, thermal)) * share
+    intensity = 5 * F.avg_pool2d(error, CELL).abs().mean() + error.abs().mean()
     gradient = fused.new_zeros(())
     for fused_d, y_d, heat_d in zip(sobel(fused), sobel(y), sobel(thermal), strict=True):
         heat_d = F.softshrink(heat_d, THERMAL_NOISE)
         wanted = torch.where(heat_d.abs() > y_d.abs(), heat_d, y_d)
         gradient = gradient + ((fused_d - wanted).abs() * share).mean()
-    return 10 * intensity + 10 * gradient
+    return intensity + 20 * gradient
 
 
 def sobel(image: Tensor) -> tuple[Tensor, Tensor]:
