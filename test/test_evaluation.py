@@ -327,7 +327,7 @@ def test_pairs_without_labels_are_shown_with_masks(place, tmp_path):
                              flicker_frames=0))
     assert found.labels == MFNET
     assert found.results['segmentation'] == {}
-    assert 'Day sky is clean' in [scene.title for scene in found.scenes]
+    assert 'Is the day sky clean?' in [scene.title for scene in found.scenes]
     assert all('truth' not in scene.images and 'mask' in scene.images for scene in found.scenes)
 
 

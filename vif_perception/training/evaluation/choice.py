@@ -29,10 +29,10 @@ class Scene(NamedTuple):
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must look right.
+    """One thing that people must look at.
 
     Attributes:
-        title: what is right; rule: how its frame is chosen.
+        title: a question; rule: how its frame is chosen.
         fits: (frame, grey values of rgb, classes) -> size of what the rule asks for, 0: nothing.
     """
 
@@ -66,14 +66,14 @@ def _cold(frame: EvaluationFrame, grey: np.ndarray, labels: LabelSet | None) -> 
 
 
 CHECKS = (
-    Check('Night pedestrian is bright and textured',
+    Check('Is the night pedestrian bright and textured?',
           'the night frame with most pixels of persons in the truth', _person),
-    Check('Lamp glare is cut so that its outline shows',
+    Check('Is lamp glare cut so that its outline shows?',
           f'the night frame with most pixels of Y >= {SATURATED} that are below {WARM} in thermal',
           _lamps),
-    Check('Day sky is clean',
+    Check('Is the day sky clean?',
           f'the day frame with most pixels of Y >= {SKY} in the upper third', _sky),
-    Check('What is dark in thermal is kept',
+    Check('Is what is dark in thermal kept?',
           f'the frame with most {BLOCK_PX}x{BLOCK_PX} blocks of a thermal mean below {COLD} and a '
           f'spread of Y above {TEXTURE}', _cold),
 )
