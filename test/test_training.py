@@ -111,11 +111,13 @@ def test_entities_are_classes_large_enough_to_see():
 
 
 def test_fusion_target_by_hand():
-    y, heat = torch.full((1, 1, 128, 96), 0.1), torch.full((1, 1, 128, 96), 0.2)
-    heat[..., :64, :] = 0.6  # the upper half is warm, the scene's mean is 0.4
-    target = losses.fusion_target(y, heat)
-    torch.testing.assert_close(target[..., :64, :], torch.full((1, 1, 64, 96), 0.42))
-    torch.testing.assert_close(target[..., 64:, :], torch.full((1, 1, 64, 96), 0.08))
+    y, heat = torch.full((1, 1, 128, 96), 0.2), torch.full((1, 1, 128, 96), 0.1)
+    heat[..., :64, :] = 0.5  # the upper half is warm, the scene's mean is 0.3
+    target, glare = losses.fusion_target(y, heat)
+    warm, cold = 0.2 + 0.65 * 0.3 + 0.27 * 0.2, 0.2 - 0.27 * 0.2
+    torch.testing.assert_close(target[..., :64, :], torch.full((1, 1, 64, 96), warm))
+    torch.testing.assert_close(target[..., 64:, :], torch.full((1, 1, 64, 96), cold))
+    assert not glare.any()
 
 
 def test_lamps_are_cut_at_night_and_bright_skies_never():
@@ -124,8 +126,15 @@ def test_lamps_are_cut_at_night_and_bright_skies_never():
     lamp[..., 60:68, 60:68] = 1.0
     sky = torch.full_like(heat, 0.05)
     sky[..., :50, :] = 1.0
-    assert losses.fusion_target(lamp, heat)[0, 0, 64, 64] < 0.7
-    assert losses.fusion_target(sky, heat)[0, 0, 10, 64] == 1
+    (cut, at_lamp), (kept, at_sky) = (losses.fusion_target(y, heat) for y in (lamp, sky))
+    assert cut[0, 0, 64, 64] < 0.7
+    assert at_lamp[0, 0, 64, 64] == pytest.approx(1)
+    assert not at_lamp[..., :50, :].any()
+    assert kept[0, 0, 10, 64] == pytest.approx(1)
+    assert at_sky[0, 0, 10, 64] == 0
+    both = torch.ones(1)
+    assert losses.fusion_loss(lamp, lamp, heat, both) > 2 * losses.fusion_loss(
+        cut, lamp, heat, both)
 
 
 @given(seed=st.integers(0, 99), shift=st.floats(-0.2, 0.2))
@@ -134,7 +143,7 @@ def test_fusion_target_does_not_depend_on_the_level_of_thermal(seed, shift):
     y, heat = torch.rand(2, 1, 1, 16, 16, generator=torch.Generator().manual_seed(seed))
     y, heat = 0.5 + 0.3 * y, 0.2 + 0.1 * heat  # nowhere brighter than luma, nothing clipped
     torch.testing.assert_close(
-        losses.fusion_target(y, heat), losses.fusion_target(y, heat + shift)
+        losses.fusion_target(y, heat)[0], losses.fusion_target(y, heat + shift)[0]
     )
 
 
@@ -142,8 +151,8 @@ def test_fusion_loss_is_least_for_the_target_and_counts_only_pairs():
     y, heat = torch.full((2, 1, 32, 32), 0.3), torch.full((2, 1, 32, 32), 0.1)
     y[..., :4], heat[..., 10:20, 10:20] = 0.6, 0.8
     both = torch.ones(2)
-    at_target = losses.fusion_loss(losses.fusion_target(y, heat), y, heat, both)
-    for other in (y, torch.maximum(y, heat), torch.zeros_like(y)):
+    at_target = losses.fusion_loss(losses.fusion_target(y, heat)[0], y, heat, both)
+    for other in (y, 0.5 * (y + heat), torch.zeros_like(y)):
         assert at_target < losses.fusion_loss(other, y, heat, both)
     assert losses.fusion_loss(torch.zeros_like(y), y, heat, torch.zeros(2)) == 0
 

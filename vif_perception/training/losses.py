@@ -6,14 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vif_perception.models.rt.blocks import WARMTH
+from vif_perception.models.rt.blocks import BRIGHTER, WARMTH
 
-#: Thermal gradients below this are sensor noise and banding, not structure.
-THERMAL_NOISE = 0.02
-#: Share of lamp glare that is cut; mean luma (0..1) below which bright spots are lamps.
-GLARE, NIGHT = 0.4, 0.45
-#: Side of the cells whose mean intensity counts, px.
-CELL = 8
+#: Thermal gradients per px below this are sensor noise and banding, not structure.
+THERMAL_NOISE = 0.006
+#: Share of lamp glare that is cut; weight of its pixels; mean luma (0..1) below which bright
+#: spots are lamps.
+GLARE_CUT, GLARE_WEIGHT, NIGHT = 0.4, 30.0, 0.45
 
 
 def class_weights(pixels: Tensor, power: float = 0.5) -> Tensor:
@@ -88,13 +87,12 @@ def entities_in(mask: Tensor, classes: int, share: float = 5e-4) -> Tensor:
     return (counts >= share * flat.shape[1]).float()
 
 
-def fusion_target(y: Tensor, thermal: Tensor) -> Tensor:
-    """Intensity that ``rt`` fuses to, N x 1 x H x W, 0..1.
+def fusion_target(y: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
+    """Intensity that ``rt`` fuses to and where it cuts lamp glare, both N x 1 x H x W, 0..1.
 
-    The mean of the brighter source and of luma plus what is warmer or colder than the scene.
-    The maximum alone paints cold skies with nothing, whitens dark cars and loses what is dark in
-    thermal; the sum alone halves thermal edges. At night the outline of what a lamp outshines is
-    let through.
+    Luma plus a part of what is brighter in thermal and of what is warmer or colder than the
+    scene. The maximum alone adds nothing that is dark in thermal and whitens dark cars; warmth
+    alone halves thermal edges. At night the outline of what a lamp outshines is let through.
 
     Args:
         y, thermal: N x 1 x H x W, 0..1.
@@ -107,29 +105,29 @@ def fusion_target(y: Tensor, thermal: Tensor) -> Tensor:
     around = F.interpolate(around, y.shape[-2:], mode='bilinear')
     lamp = ((0.65 - around) / 0.2).clamp(0, 1) * (thermal < y)
     glare = ((y - 0.8) / 0.2).clamp(0, 1) * lamp * night
-    blend = (torch.maximum(y, thermal) + y) / 2 + WARMTH * (thermal - scene)
-    return (blend - GLARE * glare * (y - thermal)).clamp(0, 1)
+    blend = y + BRIGHTER * F.relu(thermal - y) + WARMTH * (thermal - scene)
+    return (blend - GLARE_CUT * glare * (y - thermal)).clamp(0, 1), glare
 
 
 def fusion_loss(fused: Tensor, y: Tensor, thermal: Tensor, both: Tensor) -> Tensor:
-    """5 x L1 of cell means to the target intensity, 1 x L1 of pixels, 20 x L1 of gradients.
+    """10 x L1 to the target intensity plus 10 x L1 to the stronger gradient.
 
-    The gradient that is wanted is the stronger one of the sources: details come from there, the
-    light of a neighbourhood from the target.
+    Lamps are few pixels: each counts GLARE_WEIGHT times more.
 
     Args:
-        fused, y, thermal: N x 1 x H x W, 0..1; sides of at least CELL.
+        fused, y, thermal: N x 1 x H x W, 0..1.
         both: N flags; images with one camera are copied by construction and carry no loss.
     """
     share = both[:, None, None, None]
-    error = (fused - fusion_target(y, thermal)) * share
-    intensity = 5 * F.avg_pool2d(error, CELL).abs().mean() + error.abs().mean()
+    target, glare = fusion_target(y, thermal)
+    weight = share * (1 + GLARE_WEIGHT * glare)
+    intensity = ((fused - target).abs() * weight).mean()
     gradient = fused.new_zeros(())
     for fused_d, y_d, heat_d in zip(sobel(fused), sobel(y), sobel(thermal), strict=True):
         heat_d = F.softshrink(heat_d, THERMAL_NOISE)
         wanted = torch.where(heat_d.abs() > y_d.abs(), heat_d, y_d)
         gradient = gradient + ((fused_d - wanted).abs() * share).mean()
-    return intensity + 20 * gradient
+    return 10 * intensity + 10 * gradient
 
 
 def sobel(image: Tensor) -> tuple[Tensor, Tensor]:
