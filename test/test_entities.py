@@ -4,9 +4,11 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 from hypothesis import given as given_quickly
 from hypothesis import strategies as st
@@ -15,6 +17,8 @@ from typer.testing import CliRunner
 
 from vif_perception.cli.main import app
 from vif_perception.errors import InputError
+from vif_perception.labels import MFNET
+from vif_perception.models.registry import build
 from vif_perception.training.entities.annotate import annotate_captions
 from vif_perception.training.entities.annotations import (
     Annotations,
@@ -43,12 +47,14 @@ from vif_perception.training.entities.from_labels import (
     as_truth,
     entities_in_mask,
 )
+from vif_perception.training.entities.sentences import in_words, sentence_control
 from vif_perception.training.entities.vocabulary import (
     Vocabulary,
     build_vocabulary,
     read_vocabulary,
     write_vocabulary,
 )
+from vif_perception.training.entity_labels import EntityLabels
 
 NAMES = ('car', 'person', 'bike', 'road', 'tree')
 sets = st.lists(st.sets(st.sampled_from(NAMES)), min_size=1, max_size=9)
@@ -410,6 +416,40 @@ def test_random_embeddings():
     np.testing.assert_array_equal(table, random_embeddings(4, 1))
 
 
+def test_every_image_gets_one_sentence_of_an_image_like_it():
+    shown = {'0': ('car',), '1': ('car', 'person'), '2': ('car', 'person'), '3': ('person',),
+             '4': ('bike', 'car', 'person')}
+    found = Annotations({
+        image: dict.fromkeys(names, 1.0) for image, names in shown.items()
+    }, 'captions')
+    captions = {image: (f'  caption {image}\n of it', 'another') for image in shown}
+    entities = Vocabulary(('car', 'person'))  # bikes do not count
+    made, vocabulary = sentence_control(found, entities, captions, size=2)
+    assert made.control == 'sentence'
+    assert vocabulary.names == ('caption 1 of it', 'caption 0 of it')
+    assert {image: [*names] for image, names in made.images.items()} == {
+        '0': ['caption 0 of it'], '1': ['caption 1 of it'], '2': ['caption 1 of it'],
+        '3': ['caption 1 of it'], '4': ['caption 1 of it'],
+    }
+    assert vocabulary.labels(made, [*shown]).sum(1).tolist() == [1] * 5
+
+
+@given(st.lists(st.sets(st.sampled_from(NAMES)), min_size=1, max_size=12), st.integers(1, 4))
+def test_sentences_without_captions_say_what_there_is(sets, size):
+    found = Annotations({
+        str(i): dict.fromkeys(sorted(names), 1.0) for i, names in enumerate(sets)
+    }, 'mask-entities')
+    made, vocabulary = sentence_control(found, Vocabulary(tuple(NAMES)), size=size)
+    assert 1 <= len(vocabulary) <= size
+    assert vocabulary.labels(made, [*made.images]).sum(1).tolist() == [1] * len(sets)
+    assert sentence_control(found, Vocabulary(tuple(NAMES)), size=size) == (made, vocabulary)
+    assert in_words(frozenset()) == 'a street scene.'
+    assert in_words(frozenset({'car'})) == 'a street scene with a car.'
+    assert in_words(frozenset({'car', 'car_stop', 'bike'})) == (
+        'a street scene with a bike, a car and a car stop.'
+    )
+
+
 # ---- models from a local folder ----
 
 def test_no_model_folder(tmp_path):
@@ -475,6 +515,38 @@ def test_captioning_cuts_the_question_off(tmp_path, monkeypatch, repeats, expect
         next(caption_images(tmp_path, [('a', [tmp_path / 'none.png'])]))
 
 
+class FakeClip:
+    """Embeds a text as where its length points; remembers what it was given."""
+
+    def __init__(self):
+        self.texts = []
+        self.AutoTokenizer = self.CLIPTextModelWithProjection = self
+
+    def from_pretrained(self, folder, **how):
+        return self
+
+    def eval(self):
+        return self
+
+    def __call__(self, texts=None, *, padding=None, truncation=None, return_tensors=None, n=None):
+        if texts is None:
+            return SimpleNamespace(text_embeds=torch.eye(WIDTH)[n])
+        assert truncation, 'a sentence may be longer than the model reads'
+        self.texts += texts
+        return {'n': [len(text) for text in texts]}
+
+
+def test_sentences_are_embedded_as_they_are_and_names_in_templates(tmp_path, monkeypatch):
+    fake = FakeClip()
+    monkeypatch.setitem(sys.modules, 'transformers', fake)
+    table = clip_embeddings(tmp_path, ['a man {by} a car'], ('{}',))
+    assert fake.texts == ['a man {by} a car']
+    assert table[0].argmax() == len('a man {by} a car')
+    clip_embeddings(tmp_path, ['car'])
+    assert fake.texts[1:3] == ['a photo of a car.', 'a photo of the car.']
+    assert len(fake.texts) == 8
+
+
 # ---- the command ----
 
 def test_the_command_on_masks(tmp_path):
@@ -513,6 +585,29 @@ def test_the_command_writes_controls_in_the_same_format(tmp_path, monkeypatch, c
     assert made.images != real.images
     for name in ('vocab.json', 'text_emb.npy'):
         assert Path('real', name).read_bytes() == Path(control, name).read_bytes()
+
+
+def test_the_sentence_control_goes_where_entities_go(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_captions(Path('c.jsonl'), [(str(i), [f'a {NAMES[i % 2]}, at a road {i}', NAMES[i % 2]])
+                                     for i in range(20)])
+    done = CliRunner().invoke(app, [
+        'entities', 'c.jsonl', '-o', 's', '--least-images', '1', '--control', 'sentence',
+    ])
+    assert done.exit_code == 0, done.output
+    assert '20 images (sentence captions), 2 sentences: ' in done.output
+    vocabulary = read_vocabulary(Path('s/vocab.json'))
+    assert sorted(vocabulary.names) == sorted(f'a {NAMES[i]}, at a road {i}' for i in range(2))
+    np.testing.assert_allclose(
+        read_embeddings(Path('s/text_emb.npy'), vocabulary), hashed_embeddings(vocabulary.names),
+        rtol=1e-5,
+    )
+    labels = EntityLabels(MFNET, [str(i) for i in range(20)], Path('s/set.json'))
+    assert labels.source == 'sentence captions'
+    network = build('egmt', 'tiny', entities=len(labels.names))
+    labels.teach(network)
+    torch.testing.assert_close(network.tokens.text, labels.text)
+    assert labels.positive_weight().tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize('words, said', [

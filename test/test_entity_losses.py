@@ -6,16 +6,19 @@ import pytest
 import torch
 
 from vif_perception.models.egmt.entities import FREE
+from vif_perception.models.prediction import Prediction
 from vif_perception.models.registry import build
 from vif_perception.training.entity_losses import (
-    EntityLoss,
     alignment_loss,
     asymmetric_loss,
+    entity_terms,
     focal_loss,
     gate_labels,
     positive_weights,
+    smoothed,
     teacher_share,
 )
+from vif_perception.training.objectives import EGMTObjective
 
 
 def logit(p: float) -> torch.Tensor:
@@ -82,17 +85,21 @@ def test_alignment_by_hand_and_only_for_what_is_there():
     assert alignment_loss(regions, keys, torch.zeros(1, 2)) == 0
 
 
-@pytest.mark.parametrize('kind', ['asymmetric', 'bce', 'focal'])
+@pytest.mark.parametrize('kind', ['entities', 'entities_bce', 'entities_focal'])
 def test_a_few_steps_lower_the_loss_of_a_network(kind):
     torch.manual_seed(0)
     network = build('egmt', 'tiny', classes=3, entities=4).train()
     labels = torch.tensor([[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
-    loss = EntityLoss(kind, positive_weight=positive_weights(labels))
+    weights = dict.fromkeys(EGMTObjective.TERMS, 0.0) | {kind: 1.0, 'entities_alignment': 0.5}
     args = torch.rand(2, 3, 16, 16), torch.rand(2, 1, 16, 16), torch.rand(2, 1, 16, 16)
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     values = []
     for _ in range(4):
-        value = loss(network(*args, torch.ones(2, 2), labels), labels)
+        terms = entity_terms(
+            network(*args, torch.ones(2, 2), labels), labels, weights, positive_weights(labels)
+        )
+        assert set(terms) == {kind, 'entities_alignment'}
+        value = terms[kind] + 0.5 * terms['entities_alignment']
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
@@ -101,20 +108,19 @@ def test_a_few_steps_lower_the_loss_of_a_network(kind):
     assert network.ecim8.entity.query[1].weight.grad.any(), 'alignment teaches where to look'
 
 
-def test_weights_of_the_two_terms():
-    network = build('egmt', 'tiny', entities=4).train()
-    labels = torch.tensor([[1.0, 0.0, 1.0, 0.0]])
-    with torch.no_grad():
-        out = network(
-            torch.rand(1, 3, 16, 16), torch.rand(1, 1, 16, 16), torch.rand(1, 1, 16, 16),
-            torch.ones(1, 2),
-        )
-    both, align = EntityLoss(beta=0.3)(out, labels), EntityLoss(beta=0.0)(out, labels)
-    soft = torch.tensor([[0.975, 0.025, 0.975, 0.025]])
-    torch.testing.assert_close(both - align, 0.3 * asymmetric_loss(out.entity_logits, soft))
-    torch.testing.assert_close(align, 0.05 * alignment_loss(
-        out.auxiliaries['regions'], out.auxiliaries['entity_keys'], labels
-    ))
+def test_rare_entities_weigh_more_in_bce_alone():
+    logits, labels = torch.tensor([[0.3, -0.2]]), torch.tensor([[1.0, 0.0]])
+    weights = {'entities': 0, 'entities_bce': 1, 'entities_focal': 0, 'entities_alignment': 0}
+    prediction = Prediction(torch.zeros(1, 1, 8, 8), torch.zeros(1, 3, 2, 2), logits)
+    found = entity_terms(prediction, labels, weights, torch.tensor([5.0, 2.0]))
+    p, q = torch.sigmoid(logits)[0], 1 - torch.sigmoid(logits)[0]
+    soft, weight = (0.975, 0.025), (5, 2)
+    wanted = sum(
+        -w * y * p[k].log() - (1 - y) * q[k].log()
+        for k, (y, w) in enumerate(zip(soft, weight, strict=True))
+    ) / 2
+    torch.testing.assert_close(found['entities_bce'], wanted)
+    torch.testing.assert_close(smoothed(labels), torch.tensor([soft]))
 
 
 def test_teacher_leaves_slowly():

@@ -84,6 +84,7 @@ def arguments(root, **changes):
     values = {
         'data': root, 'network': 'rt', 'preset': 'n', 'option': [], 'weight': [], 'steps': 3,
         'batch': 4, 'lr': 1e-3, 'size': (64, 64), 'seed': 0, 'entities': None,
+        'precision': 'fp32',
         'out': root / 'learned.safetensors',
     }
     return argparse.Namespace(**{**values, **changes})

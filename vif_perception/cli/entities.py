@@ -12,13 +12,15 @@ from vif_perception.errors import InputError
 
 if TYPE_CHECKING:
     from vif_perception.training.entities.annotations import Annotations
+    from vif_perception.training.entities.captions import Captions
 
 
 class Control(str, Enum):
-    """Annotations that carry no information."""
+    """What guidance by entities has to beat."""
 
     SHUFFLED = 'shuffled'
     RANDOM = 'random'
+    SENTENCE = 'sentence'
 
 
 def entities(
@@ -43,7 +45,10 @@ def entities(
     ] = None,
     control: Annotated[
         Control | None,
-        typer.Option(help='Write entities that tell nothing: of another image, or drawn.'),
+        typer.Option(
+            help='Write what the entities have to beat: those of another image, drawn ones, or '
+            'one whole sentence in their place.'
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help='Of the control.')] = 0,
 ) -> None:
@@ -52,12 +57,15 @@ def entities(
     With --control the file is marked: guidance that does not beat its controls guides nothing.
     """
     from vif_perception.training.entities.annotations import write_annotations
+    from vif_perception.training.entities.captions import read_captions
     from vif_perception.training.entities.controls import random_entities, shuffled
     from vif_perception.training.entities.embeddings import (
+        TEMPLATES,
         clip_embeddings,
         hashed_embeddings,
         write_embeddings,
     )
+    from vif_perception.training.entities.sentences import sentence_control
     from vif_perception.training.entities.vocabulary import build_vocabulary, write_vocabulary
 
     if not name or Path(name).name != name:
@@ -65,30 +73,33 @@ def entities(
     if not source.exists():
         raise InputError('is not there', where=str(source), remedy='check the path',
                          accepted='captions as JSON lines, or a folder of MFNet masks (PNG)')
-    found = _from_masks(source) if source.is_dir() else _from_captions(source, votes)
+    captions = None if source.is_dir() else read_captions(source)
+    found = _from_masks(source) if captions is None else _from_captions(captions, votes)
     vocabulary = build_vocabulary(found, size=size, least_images=least_images)
-    if control is not None:
+    templates: tuple[str, ...] = TEMPLATES
+    if control is Control.SENTENCE:
+        found, vocabulary = sentence_control(found, vocabulary, captions, size=size)
+        templates = ('{}',)
+    elif control is not None:
         found = (shuffled if control is Control.SHUFFLED else random_entities)(found, seed)
     table = (
-        clip_embeddings(text_model, vocabulary.names) if text_model
+        clip_embeddings(text_model, vocabulary.names, templates) if text_model
         else hashed_embeddings(vocabulary.names)
     )
     write_annotations(out / f'{name}.json', found)
     write_vocabulary(out / 'vocab.json', vocabulary)
     write_embeddings(out / 'text_emb.npy', table)
     kind = f'{found.control} {found.source}'.strip()
-    typer.echo(f'{len(found.images)} images ({kind}), {len(vocabulary)} entities: '
+    what = 'sentences' if control is Control.SENTENCE else 'entities'
+    typer.echo(f'{len(found.images)} images ({kind}), {len(vocabulary)} {what}: '
                + ', '.join(vocabulary.names))
 
 
-def _from_captions(path: Path, votes: int) -> Annotations:
+def _from_captions(captions: Captions, votes: int) -> Annotations:
     from vif_perception.training.entities.annotate import annotate_captions
-    from vif_perception.training.entities.captions import read_captions
     from vif_perception.training.entities.extraction import ROAD_SCENES, simplemma_lemmatizer
 
-    return annotate_captions(
-        read_captions(path), ROAD_SCENES, simplemma_lemmatizer(), votes=votes
-    )
+    return annotate_captions(captions, ROAD_SCENES, simplemma_lemmatizer(), votes=votes)
 
 
 def _from_masks(folder: Path) -> Annotations:

@@ -66,6 +66,11 @@ def resize(image: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(image, like.shape[-2:], mode='bilinear', align_corners=False)
 
 
+def unit_range(x: Tensor) -> Tensor:
+    """Squash to 0..1 by tanh, in float32: bf16 has fewer steps near 1 than there are greys."""
+    return (torch.tanh(x.float()) + 1) / 2
+
+
 def fold_batchnorm(model: nn.Module) -> nn.Module:
     """Fold every :class:`Foldable` of a model in eval mode, in place; return the model."""
     for module in list(model.modules()):

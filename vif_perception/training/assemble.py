@@ -88,9 +88,10 @@ def make_objective(recipe: Recipe, network: nn.Module, source: Source) -> Object
     teacher = None
     if asked.teacher.weights:
         teacher = make_teacher(asked.teacher, source.labels, device)
+    positive = source.entities.positive_weight()
     return objective_for(
-        network, stage=asked.stage, weights=asked.weights,
-        class_weights=weights, teach=teacher,
+        network, stage=asked.stage, weights=asked.weights, class_weights=weights,
+        positive_weight=None if positive is None else positive.to(device), teach=teacher,
     )
 
 

@@ -13,6 +13,7 @@ from vif_perception.training.data import Batch
 from vif_perception.training.entities.annotations import read_annotations
 from vif_perception.training.entities.embeddings import hashed_embeddings, read_embeddings
 from vif_perception.training.entities.vocabulary import read_vocabulary
+from vif_perception.training.entity_losses import positive_weights
 from vif_perception.training.losses import entities_in
 from vif_perception.types import LabelSet
 
@@ -47,6 +48,12 @@ class EntityLabels:
         self.names = vocabulary.names
         self.source = f'{annotations.control} {annotations.source}'.strip()
         self.text = torch.from_numpy(read_embeddings(path.parent / 'text_emb.npy', vocabulary))
+
+    def positive_weight(self) -> Tensor | None:
+        """Weights (K,) of present entities, from how rare they are; None where masks decide."""
+        return None if self._table is None else positive_weights(
+            torch.stack(list(self._table.values()))
+        )
 
     def of(self, batch: Batch) -> Tensor:
         """Return N x K flags 0 or 1; those of masks are what the crop still shows."""

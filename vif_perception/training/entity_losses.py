@@ -1,13 +1,12 @@
 """Training objectives of EGMT's entity branch: multi-label classification and alignment.
 
-L = fusion + beta classification + 0.05 alignment. EGMT (arXiv 2601.01870) does not publish its
-terms; these are the usual ones for few positives among many labels.
+EGMT (arXiv 2601.01870) does not publish its terms; these are the usual ones for few positives
+among many labels. ``objectives.EGMTObjective`` weighs them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -65,35 +64,33 @@ def alignment_loss(
     return -(chance * present).sum() / present.sum().clamp_min(1)
 
 
-@dataclass(frozen=True)
-class EntityLoss:
-    """beta classification + align alignment, the part that is added to the fusion loss.
+def entity_terms(
+    prediction: Prediction, labels: Tensor, weights: Mapping[str, float],
+    positive_weight: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """Loss terms of a prediction made in training mode, those that weigh anything.
 
-    Attributes:
-        kind: of the classification loss; beta, align: weights of the two terms.
-        smoothing: labels become smoothing / 2 and 1 - smoothing / 2.
-        positive_weight: K weights for ``bce``, from :func:`positive_weights`.
+    Args:
+        labels: N x K flags; weights: by name of the term.
+        positive_weight: (K,) of ``entities_bce``, from :func:`positive_weights`.
     """
+    logits, seen, soft = prediction.entity_logits, prediction.auxiliaries, smoothed(labels)
+    terms = {
+        'entities': lambda: asymmetric_loss(logits, soft),
+        'entities_bce': lambda: F.binary_cross_entropy_with_logits(
+            logits, soft, pos_weight=positive_weight
+        ),
+        'entities_focal': lambda: focal_loss(logits, soft),
+        'entities_alignment': lambda: alignment_loss(
+            seen['regions'], seen['entity_keys'], labels
+        ),
+    }
+    return {name: term() for name, term in terms.items() if weights[name]}
 
-    kind: Literal['asymmetric', 'bce', 'focal'] = 'asymmetric'
-    beta: float = 0.1
-    align: float = 0.05
-    smoothing: float = 0.05
-    positive_weight: Tensor | None = None
 
-    def __call__(self, prediction: Prediction, labels: Tensor) -> Tensor:
-        """Loss of a prediction made in training mode, for N x K flags."""
-        logits, seen = prediction.entity_logits.float(), prediction.auxiliaries
-        soft = labels * (1 - self.smoothing) + self.smoothing / 2
-        align = alignment_loss(seen['regions'].float(), seen['entity_keys'].float(), labels)
-        return self.beta * self._classification(logits, soft) + self.align * align
-
-    def _classification(self, logits: Tensor, soft: Tensor) -> Tensor:
-        if self.kind == 'bce':
-            return F.binary_cross_entropy_with_logits(
-                logits, soft, pos_weight=self.positive_weight
-            )
-        return (asymmetric_loss if self.kind == 'asymmetric' else focal_loss)(logits, soft)
+def smoothed(labels: Tensor, smoothing: float = 0.05) -> Tensor:
+    """Labels 0 and 1 become smoothing / 2 and 1 - smoothing / 2."""
+    return labels * (1 - smoothing) + smoothing / 2
 
 
 def teacher_share(progress: float, last: float = 0.3) -> float:

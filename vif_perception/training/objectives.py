@@ -21,17 +21,17 @@ from vif_perception.models.mafs import MAFS
 from vif_perception.models.multitaskvif import MultiTaskVIF
 from vif_perception.models.prediction import Prediction
 from vif_perception.models.rt import RT
-from vif_perception.training import losses, mafs_losses, multitask_losses
+from vif_perception.training import entity_losses, losses, mafs_losses, multitask_losses
 from vif_perception.training.cascade import Turn, cascade_weights, take_turn
-from vif_perception.training.entity_losses import EntityLoss, gate_labels, teacher_share
 from vif_perception.training.multitask_losses import joint_fusion_loss, ssim_loss
 from vif_perception.training.objective import Objective, Shown, Teach
 from vif_perception.training.pretraining import pretext_for
 
 #: Turns of a cascade: SeAFusion's four rounds, fusion before segmentation.
 ROUNDS = 4
-#: Weight of the mask beside the fused image, for MultiTaskVIF and EGMT.
-MASK = 0.5
+#: Weight of the mask beside the fused image, for MultiTaskVIF; and for EGMT, where at the start
+#: the fused image moves the streams a hundred times as much as the mask does.
+MASK, EGMT_MASK = 0.5, 5.0
 #: Share of EGMT's training that is fusion alone: 10 of 120 epochs.
 FUSION_FIRST = 1 / 12
 
@@ -62,18 +62,11 @@ class JointObjective(Objective[MultiTaskVIF]):
 
     def terms(self, prediction: Prediction, shown: Shown) -> dict[str, Tensor]:
         """Brighter source, stronger gradient; hard pixels and Dice."""
-        terms = self._fusion(prediction, shown)
+        terms = fusion_terms(prediction, shown, self.weights)
         terms['mask'] = multitask_losses.segmentation_loss(prediction.logits, shown.mask)
         if self.weights['mask_lovasz']:
             full = F.interpolate(prediction.logits, shown.mask.shape[-2:], mode='bilinear')
             terms['mask_lovasz'] = losses.lovasz_loss(full, shown.mask)
-        return terms
-
-    def _fusion(self, prediction: Prediction, shown: Shown) -> dict[str, Tensor]:
-        images = (prediction.fused_y, shown.y, shown.thermal, shown.both)
-        terms = {'fusion': joint_fusion_loss(*images)}
-        if self.weights['fusion_ssim']:
-            terms['fusion_ssim'] = ssim_loss(*images)
         return terms
 
 
@@ -85,7 +78,7 @@ class FusionObjective(JointObjective):
 
     def terms(self, prediction: Prediction, shown: Shown) -> dict[str, Tensor]:
         """Brighter source, stronger gradient."""
-        return self._fusion(prediction, shown)
+        return fusion_terms(prediction, shown, self.weights)
 
 
 class CascadeObjective(JointObjective):
@@ -114,6 +107,17 @@ class CascadeObjective(JointObjective):
         }
 
 
+def fusion_terms(
+    prediction: Prediction, shown: Shown, weights: Mapping[str, float]
+) -> dict[str, Tensor]:
+    """``fusion``, and ``fusion_ssim`` where it weighs anything."""
+    images = (prediction.fused_y, shown.y, shown.thermal, shown.both)
+    terms = {'fusion': joint_fusion_loss(*images)}
+    if weights['fusion_ssim']:
+        terms['fusion_ssim'] = ssim_loss(*images)
+    return terms
+
+
 def turn_at(progress: float) -> tuple[int, Turn]:
     """Round, counted from 0, and turn of a cascade at a progress of 0..1."""
     number, second = divmod(min(int(progress * 2 * ROUNDS), 2 * ROUNDS - 1), 2)
@@ -138,11 +142,20 @@ class MAFSObjective(Objective[MAFS]):
 
 
 class EGMTObjective(Objective[EGMT]):
-    """Fusion first, then entities and our mask head too; labels open the gates less and less."""
+    """Fusion first, then entities and our mask head too; labels open the gates less and less.
 
-    TERMS: ClassVar[Mapping[str, float]] = {'fusion': 1.0, 'mask': MASK, 'entities': 1.0}
+    ``entities`` is the asymmetric loss; ``entities_bce`` or ``entities_focal`` may take its place.
+
+    Attributes:
+        positive_weight: (K,) weights of ``entities_bce``, see ``entity_losses.positive_weights``.
+    """
+
+    TERMS: ClassVar[Mapping[str, float]] = {
+        'fusion': 1.0, 'fusion_ssim': 0.0, 'mask': EGMT_MASK, 'entities': 0.1,
+        'entities_bce': 0.0, 'entities_focal': 0.0, 'entities_alignment': 0.05,
+    }
     staged = True
-    _entities = EntityLoss()
+    positive_weight: Tensor | None = None
     _alone = False
 
     def predict(self, shown: Shown, progress: float) -> Prediction:
@@ -150,30 +163,32 @@ class EGMTObjective(Objective[EGMT]):
         self._alone = progress < FUSION_FIRST
         gates = None
         if self.network.training:
-            gates = gate_labels(shown.entities, teacher_share(progress))
+            share = entity_losses.teacher_share(progress)
+            gates = entity_losses.gate_labels(shown.entities, share)
         return self.network(shown.rgb, shown.y, shown.thermal, shown.present, labels=gates)
 
     def terms(self, prediction: Prediction, shown: Shown) -> dict[str, Tensor]:
-        """Brighter source, stronger gradient; asymmetric loss and alignment; hard pixels."""
-        fusion = joint_fusion_loss(prediction.fused_y, shown.y, shown.thermal, shown.both)
+        """Brighter source, stronger gradient; hard pixels; which entities, and where they look."""
+        terms = fusion_terms(prediction, shown, self.weights)
         if self._alone:
-            return {'fusion': fusion}
-        return {
-            'fusion': fusion,
-            'mask': multitask_losses.segmentation_loss(prediction.logits, shown.mask),
-            'entities': self._entities(prediction, shown.entities),
-        }
+            return terms
+        terms['mask'] = multitask_losses.segmentation_loss(prediction.logits, shown.mask)
+        return terms | entity_losses.entity_terms(
+            prediction, shown.entities, self.weights, self.positive_weight
+        )
 
 
 def objective_for(
     network: nn.Module, *, stage: str = 'supervised', class_weights: Tensor | None = None,
-    weights: Mapping[str, float] | None = None, teach: Teach | None = None,
+    positive_weight: Tensor | None = None, weights: Mapping[str, float] | None = None,
+    teach: Teach | None = None,
 ) -> Objective:
     """The objective of a network of the registry.
 
     Args:
         stage: ``supervised`` or ``pretrain``.
         class_weights: (C,), which only ``rt`` uses: the others look for hard pixels.
+        positive_weight: (K,) of present entities, which only ``entities_bce`` of EGMT uses.
         weights, teach: see :class:`Objective`.
 
     Raises:
@@ -182,16 +197,18 @@ def objective_for(
     if stage == 'pretrain':
         return pretext_for(network, weights)
     if isinstance(network, RT):
-        objective = RTObjective(network, weights, teach)
-        objective.class_weights = (
+        supervised = RTObjective(network, weights, teach)
+        supervised.class_weights = (
             torch.ones(network.config.classes) if class_weights is None else class_weights
         )
-        return objective
+        return supervised
     if isinstance(network, MultiTaskVIF):
         kind = {'mth': JointObjective, 'cascade': CascadeObjective, 'own': FusionObjective}
         return kind[network.config.way](network, weights, teach)
     if isinstance(network, MAFS):
         return MAFSObjective(network, weights, teach)
     if isinstance(network, EGMT):
-        return EGMTObjective(network, weights, teach)
+        guided = EGMTObjective(network, weights, teach)
+        guided.positive_weight = positive_weight
+        return guided
     raise TypeError(f'no objective for {type(network).__name__}')

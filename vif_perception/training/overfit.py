@@ -72,6 +72,10 @@ def main() -> None:
     parser.add_argument('--size', type=int, nargs=2, default=(192, 160), metavar=('W', 'H'))
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
+        '--precision', choices=('fp32', 'bf16'), default='fp32',
+        help='of the arithmetic; bf16 is faster on processors that have it, and slower on others',
+    )
+    parser.add_argument(
         '--entities', type=Path, help='annotations for egmt, vocab.json and text_emb.npy beside '
         'them; default: the classes of the masks, embedded by name',
     )
@@ -132,7 +136,7 @@ def learn(network: nn.Module, shown: Shown, arguments: argparse.Namespace) -> di
         chosen = [next(order) for _ in range(arguments.batch)]
         some = Shown(*(value[chosen] for value in shown))
         learner.train()
-        with torch.autocast('cpu', torch.bfloat16):
+        with torch.autocast('cpu', torch.bfloat16, enabled=arguments.precision == 'bf16'):
             total, terms = learner(some, step / steps)
         if not torch.isfinite(total):
             raise RuntimeError(f'loss at step {step}: {terms}')
@@ -222,7 +226,7 @@ def _save(
     network: nn.Module, entities: Entities, triples: list[Triple],
     arguments: argparse.Namespace, figures: dict[str, float],
 ) -> None:
-    kept = ('steps', 'batch', 'size', 'lr', 'weight', 'seed')
+    kept = ('steps', 'batch', 'size', 'lr', 'weight', 'seed', 'precision')
     card = save_network(
         network, arguments.out, name=arguments.out.stem, network=arguments.network,
         preset=arguments.preset, classes=MFNET.names, colors=MFNET.colors, entities=entities.names,

@@ -51,8 +51,8 @@ class DataRecipe(Group):
         description='data set that selects the best weights',
     )
     entities: str = Field(
-        '', description='annotations made by `vif-perception entities`; empty: the classes of '
-        'the masks'
+        '', description='annotations made by `vif-perception entities`, controls included; '
+        'empty: the classes of the masks'
     )
     augmentation: AugmentationConfig = AugmentationConfig()
     batch: int = Field(8, ge=1, le=65536, description='samples a step, over all processes')

@@ -52,6 +52,7 @@ class AFM(nn.Module):
         rgb, thermal = self.rgb(rgb), self.thermal(thermal)
         both = torch.cat([rgb, thermal], 1)                                  # N 2w h w
         both = both * (1 + torch.sigmoid(self.recalibrate(mean(both))))
+        rgb, thermal = both.chunk(2, 1)                                      # 2 x N w h w
         both = self.compress(both)                                           # N w h w
         weight = torch.sigmoid(self.local_branch(both) * self.global_branch(mean(both)))
         return torch.lerp(thermal, rgb, weight)

@@ -10,10 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vif_perception.models.blocks import Foldable
+from vif_perception.models.blocks import Foldable, unit_range
 
 #: Bound of the logarithm of a coupling's scale.
 CLAMP = 0.8
+#: Slope of LeakyReLU inside a HIN block, and after each.
+INSIDE, AFTER = 0.1, 0.2
 #: Blocks in a row, and how many of the last ones the image is made of.
 BLOCKS, READ = 5, 3
 
@@ -38,7 +40,8 @@ class HINBlock(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1), HalfInstanceNorm(channels),
-            nn.LeakyReLU(0.1), nn.Conv2d(channels, channels, 3, padding=1), nn.LeakyReLU(0.1),
+            nn.LeakyReLU(INSIDE),
+            nn.Conv2d(channels, channels, 3, padding=1), nn.LeakyReLU(INSIDE),
         )
         self.skip = nn.Conv2d(channels, channels, 1)
 
@@ -98,7 +101,10 @@ class InvertibleBlock(nn.Module):
         half = channels // 2
         self.mix = InvertibleConv(channels)
         self.f, self.g, self.h = (
-            nn.Sequential(HINBlock(half), HINBlock(half)) for _ in range(3)
+            nn.Sequential(
+                HINBlock(half), nn.LeakyReLU(AFTER), HINBlock(half), nn.LeakyReLU(AFTER)
+            )
+            for _ in range(3)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -133,5 +139,4 @@ class FusionDecoder(nn.Module):
         for block in self.blocks:
             outputs.append(block(outputs[-1]))
         gathered = self.gather(torch.cat([r, *outputs[-READ:]], 1))          # N width H W
-        # tanh in float32: bf16 has fewer steps near 1 than the image has grey values.
-        return (torch.tanh(self.image(gathered).float()) + 1) / 2
+        return unit_range(self.image(gathered))

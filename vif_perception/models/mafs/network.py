@@ -168,16 +168,16 @@ register('mafs', Family(
     'out1..out6',
     config=MAFSConfig, network=MAFS, preset_is='backbone', options=('shallow', 'width'),
     presets={
-        'r152': Preset('as published', 127.77, 312.08, {'backbone': 'r152'}, 'torchvision'),
-        'r50': Preset('ResNet-50', 58.49, 221.17, {'backbone': 'r50'}, 'torchvision'),
-        'r34': Preset('ResNet-34', 46.31, 210.71, {'backbone': 'r34'}, 'torchvision'),
-        'r18': Preset('ResNet-18', 26.09, 188.06, {'backbone': 'r18'}, 'torchvision'),
+        'r152': Preset('as published', 127.98, 312.08, {'backbone': 'r152'}, 'torchvision'),
+        'r50': Preset('ResNet-50', 58.71, 221.17, {'backbone': 'r50'}, 'torchvision'),
+        'r34': Preset('ResNet-34', 46.52, 210.71, {'backbone': 'r34'}, 'torchvision'),
+        'r18': Preset('ResNet-18', 26.31, 188.06, {'backbone': 'r18'}, 'torchvision'),
         'mobilenet_v3': Preset(
-            'narrow decoders', 6.50, 43.18,
+            'narrow decoders', 6.55, 43.18,
             {'backbone': 'mobilenet_v3', 'shallow': 16, 'width': 32}, 'torchvision',
         ),
         'tiny': Preset(
-            'for trying out', 0.43, 12.01, {'backbone': 'tiny', 'shallow': 8, 'width': 16}
+            'for trying out', 0.44, 12.01, {'backbone': 'tiny', 'shallow': 8, 'width': 16}
         ),
     },
 ))

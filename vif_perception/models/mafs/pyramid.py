@@ -19,19 +19,15 @@ class FPN(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.lateral = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(4))
+        self.lateral = nn.ModuleList(_grouped(width, kernel=1) for _ in range(3))
         self.smooth = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(width, width, 3, padding=1, bias=False),
-                nn.GroupNorm(width // 2, width), nn.ReLU(),
-            )
-            for _ in range(4)
+            nn.Sequential(_grouped(width, kernel=3), nn.ReLU()) for _ in range(4)
         )
 
     def forward(self, levels: Levels) -> Levels:
         """Map f3..f6 to p3..p6, shapes kept."""
         f3, f4, f5, f6 = levels
-        p6 = self.smooth[3](self.lateral[3](f6))
+        p6 = self.smooth[3](f6)
         p5 = self.smooth[2](self.lateral[2](f5) + nearest(p6))
         p4 = self.smooth[1](self.lateral[1](f4) + nearest(p5))
         p3 = self.smooth[0](self.lateral[0](f3) + nearest(p4))
@@ -57,15 +53,15 @@ class ARM(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         self.wide = WideConv(3 * width, width, (1, 2, 4))
-        self.reduce = nn.Conv2d(width, width, 1)
+        self.reduce = ConvBN(width, width, kernel=1)
 
     def forward(self, low: Tensor, previous: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Return the odd and the even output (N, C, h, w).
 
         Args:
             low: features of this level, (N, C, h, w).
-            previous: even output of the level above, or its features at the coarsest level.
-            high: pixel decoder's features of the level above; both (N, C, h/2, w/2).
+            previous, high: odd and even output of the level above, both (N, C, h/2, w/2); for
+                the first level the encoder's and the pixel decoder's features there.
         """
         previous, high = resize(previous, low), resize(high, low)
         attention = self.wide(torch.cat([low, previous, high], 1))
@@ -80,8 +76,12 @@ class Refinement(nn.Module):
     def __init__(self, width: int, classes: int):
         super().__init__()
         self.arms = nn.ModuleList(ARM(width) for _ in range(3))
-        self.foreground = nn.ModuleList(nn.Conv2d(width, 2, 1) for _ in range(3))
-        self.classes = nn.ModuleList(nn.Conv2d(width, classes, 1) for _ in range(3))
+        self.foreground, self.classes = (
+            nn.ModuleList(
+                nn.Sequential(ConvBN(width, width), nn.Conv2d(width, maps, 1)) for _ in range(3)
+            )
+            for maps in (2, classes)
+        )
 
     def forward(self, features: Levels, pixels: Levels) -> dict[str, Tensor]:
         """Map f3..f6, p3..p6 to out1..out6 at H/16, H/16, H/8, H/8, H/4, H/4.
@@ -90,11 +90,11 @@ class Refinement(nn.Module):
         loss resizes them.
         """
         outputs: dict[str, Tensor] = {}
-        previous = features[3]
-        for step, level in enumerate((2, 1, 0)):
-            odd, previous = self.arms[step](features[level], previous, pixels[level + 1])
+        odd, even = features[3], pixels[3]
+        for step, low in enumerate(features[2::-1]):
+            odd, even = self.arms[step](low, odd, even)
             outputs[f'out{2 * step + 1}'] = self.foreground[step](odd)
-            outputs[f'out{2 * step + 2}'] = self.classes[step](previous)
+            outputs[f'out{2 * step + 2}'] = self.classes[step](even)
         return outputs
 
 
@@ -103,15 +103,24 @@ class ASPP(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.point = ConvBN(width, width, kernel=1)
-        self.views = nn.ModuleList(ConvBN(width, width, dilation=d) for d in (1, 2, 3, 4))
-        self.join = ConvBN(5 * width, width, kernel=1)
+        self.point = nn.Conv2d(width, width, 1)
+        self.views = nn.ModuleList(
+            nn.Conv2d(width, width, 3, padding=d, dilation=d) for d in (1, 2, 3, 4)
+        )
+        self.join = nn.Conv2d(5 * width, width, 1)
         self.out = ConvBN(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape (N, C, h, w)."""
         seen = torch.cat([self.point(x), *[view(x) for view in self.views]], 1)
         return self.out(self.join(seen) + x)
+
+
+def _grouped(width: int, kernel: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(width, width, kernel, padding=kernel // 2, bias=False),
+        nn.GroupNorm(width // 2, width),
+    )
 
 
 def nearest(x: Tensor) -> Tensor:

@@ -41,11 +41,11 @@ class InvertedPyramid(nn.Module):
         Args:
             start: (N, C, H/16, W/16); skips: H/8 and H/4; like: any map at H/2.
         """
-        x = self.stages[0](start)
-        total = resize(self.norms[0](x), like)
+        x = self.norms[0](self.stages[0](start))
+        total = resize(x, like)
         for grow, skip, stage, norm in zip(
             self.grow, skips, self.stages[1:], self.norms[1:], strict=True
         ):
-            x = stage(grow(x) + skip)
-            total = total + resize(norm(x), like)
+            x = norm(stage(grow(x) + skip))
+            total = total + resize(x, like)
         return self.out(total)

@@ -12,9 +12,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from vif_perception.models.blocks import ConvBN, Residual, resize
+from vif_perception.models.blocks import ConvBN, Residual, resize, unit_range
 from vif_perception.models.mafs.fusion import PHF
-from vif_perception.models.multitaskvif.host import HostFeatures, unit_range
+from vif_perception.models.multitaskvif.host import HostFeatures
 
 #: Side of the grids that the context pools to.
 BINS = (1, 2, 3, 6)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 
@@ -47,11 +46,6 @@ class FusionHost(nn.Module):
         be weights that never learn.
         """
         raise NotImplementedError
-
-
-def unit_range(x: Tensor) -> Tensor:
-    """Squash to 0..1 by tanh, in float32: bf16 has fewer steps near 1 than there are greys."""
-    return (torch.tanh(x.float()) + 1) / 2
 
 
 def conv_leaky(cin: int, cout: int, slope: float = 0.2) -> nn.Sequential:

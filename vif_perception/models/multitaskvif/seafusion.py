@@ -6,13 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vif_perception.models.blocks import ConvBN
-from vif_perception.models.multitaskvif.host import (
-    FusionHost,
-    HostFeatures,
-    conv_leaky,
-    unit_range,
-)
+from vif_perception.models.blocks import ConvBN, unit_range
+from vif_perception.models.multitaskvif.host import FusionHost, HostFeatures, conv_leaky
 
 #: Channels of a stream: after its first convolution and after each gradient block.
 STREAM = (16, 32, 48)

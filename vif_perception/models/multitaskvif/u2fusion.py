@@ -5,12 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vif_perception.models.multitaskvif.host import (
-    FusionHost,
-    HostFeatures,
-    conv_leaky,
-    unit_range,
-)
+from vif_perception.models.blocks import unit_range
+from vif_perception.models.multitaskvif.host import FusionHost, HostFeatures, conv_leaky
 
 #: Channels that every layer adds, and layers of the dense block.
 GROWTH, LAYERS = 44, 5

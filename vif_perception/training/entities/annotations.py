@@ -11,7 +11,7 @@ from vif_perception.errors import InputError
 from vif_perception.training.entities.jsonfile import read_object, write_object
 
 Source = Literal['captions', 'mask-entities']
-Control = Literal['', 'shuffled', 'random']
+Control = Literal['', 'shuffled', 'random', 'sentence']
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Annotations:
         images: id -> entity -> score 0..1.
         source: ``captions`` of a vision-language model, or ``mask-entities`` from masks and
             boxes; results of the latter are never called EGMT entities.
-        control: '' for the real thing; ``shuffled``, ``random``: made to carry no information.
+        control: '' for the real thing; ``shuffled``, ``random``: made to carry no information;
+            ``sentence``: one whole sentence in the place of the entities.
     """
 
     images: Mapping[str, Mapping[str, float]]

@@ -31,8 +31,13 @@ def hashed_embeddings(names: Sequence[str]) -> np.ndarray:
     return _unit(rows)
 
 
-def clip_embeddings(folder: Path, names: Sequence[str]) -> np.ndarray:
-    """Mean over :data:`TEMPLATES` of the text embeddings of a CLIP model in a local folder.
+def clip_embeddings(
+    folder: Path, names: Sequence[str], templates: Sequence[str] = TEMPLATES
+) -> np.ndarray:
+    """Mean over ``templates`` of the text embeddings of a CLIP model in a local folder.
+
+    Whole sentences are embedded as they are, with the one template ``{}``; what is longer than
+    the model reads is cut.
 
     Raises:
         InputError: no such folder, transformers is not installed, or another width than 512.
@@ -41,7 +46,8 @@ def clip_embeddings(folder: Path, names: Sequence[str]) -> np.ndarray:
     rows = []
     for name in names:
         words = tokenizer(
-            [template.format(name) for template in TEMPLATES], padding=True, return_tensors='pt'
+            [template.format(name) for template in templates], padding=True, truncation=True,
+            return_tensors='pt',
         )
         rows.append(_unit(model(**words).text_embeds.detach().numpy()).mean(0))
     table = np.stack(rows)
