@@ -76,7 +76,6 @@ BLOCKS = {
     'ECIM': (lambda: Guided(ecim.ECIM(8, 2, 1)), [(8, 25, 33)] * 2, [(8, 25, 33)]),
     'QueryHead': (lambda: Asked(entities.QueryHead(8, 3)), [(8, 25, 33)], [(3,)]),
     'CosineHead': (lambda: Asked(entities.CosineHead(8)), [(8, 25, 33)], [(3,)]),
-    'Up': (lambda: egmt_decoder.Up(8, 4), [(8, 49, 66)], [(4, 98, 132)]),
     'MaskHead': (lambda: egmt_decoder.MaskHead(8, 5), [(8, *ODD)], [(5, *ODD)]),
     # MultiTaskVIF
     'Gradient': (lambda: seafusion.Gradient(4), [(4, *ODD)], [(4, *ODD)]),

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from vif_perception.errors import InputError
 from vif_perception.models.prediction import Prediction
 from vif_perception.models.registry import build
 from vif_perception.training.distillation import (
@@ -13,7 +14,7 @@ from vif_perception.training.distillation import (
     pixel_distillation,
 )
 from vif_perception.training.losses import lovasz_loss
-from vif_perception.training.objective import Shown
+from vif_perception.training.objective import TAUGHT, Shown
 
 
 def random(*shape, seed=0):
@@ -71,11 +72,28 @@ def test_a_teacher_stays_as_it_is(sees):
     shown = Shown.of(*images, torch.zeros(2, 32, 32), torch.ones(2, 2), torch.zeros(2, 8))
     logits = random(2, 9, 8, 8).requires_grad_()
     fused = shown.y.clone().requires_grad_()
-    teach(Prediction(fused, logits, torch.zeros(2, 8)), shown).backward()
+    teach(Prediction(fused, logits, torch.zeros(2, 8)), shown, TAUGHT)['mask_teacher'].backward()
     assert logits.grad.any()
     assert fused.grad is None
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_a_teacher_that_sees_the_fused_image_may_teach_it():
+    teach = Distillation(build('rt', 'n'), 'fused', 'channel', 4.0)
+    images = torch.rand(2, 3, 32, 32), torch.rand(2, 1, 32, 32)
+    mask = torch.randint(0, 9, (2, 32, 32), generator=torch.Generator().manual_seed(0))
+    shown = Shown.of(*images, mask, torch.ones(2, 2), torch.zeros(2, 8))
+    logits, fused = random(2, 9, 8, 8).requires_grad_(), shown.y.clone().requires_grad_()
+    weights = {**TAUGHT, 'fusion_teacher': 0.05}
+    seen = Prediction(fused, logits, torch.zeros(2, 8))
+    teach(seen, shown, weights)['fusion_teacher'].backward()
+    assert fused.grad.any()
+    assert logits.grad is None
+    nothing = shown._replace(mask=torch.full_like(mask, 255))
+    assert float(teach(seen, nothing, weights)['fusion_teacher']) == 0
+    with pytest.raises(InputError, match='sees=fused'):
+        Distillation(build('rt', 'n'), 'pair', 'channel', 4.0)(seen, shown, weights)
 
 
 def slow_lovasz(logits: torch.Tensor, target: torch.Tensor) -> float:

@@ -30,6 +30,7 @@ from fakes import FakeEngine
 from vif_perception.cli.main import app
 from vif_perception.config import load_config
 from vif_perception.errors import InputError
+from vif_perception.inference.engine import create_engine
 from vif_perception.replay import ReplayOptions, ReplayResult, replay
 from vif_perception.replay.bag import open_source
 from vif_perception.report.gates import load_gates
@@ -299,6 +300,17 @@ def test_interrupting_the_scores_keeps_what_was_done(
     assert source.topics()['/fusion/output/mask'].count == 3
     source.close()
     assert (tmp_path / 'out' / 'report.html').is_file()
+
+
+@pytest.mark.parametrize(('sets', 'said'), [
+    (['model.name=nope'], r"model\.name: unknown network 'nope'; accepted: rt, "),
+    (['model.preset=huge'], r"model\.preset: rt has no preset 'huge'; accepted: n, s, m"),
+    (['model.name=multitaskvif', 'model.preset=swin'], r'accepted: seafusion, .* \(the host\)'),
+    (['model.name=egmt'], r"'egmt-s' is not among the packaged .*remedy: .*model\.weights"),
+])
+def test_networks_that_are_not_there_and_networks_without_weights(sets, said) -> None:
+    with pytest.raises(InputError, match=said):
+        create_engine(load_config(None, sets))
 
 
 def test_weights_that_are_not_packaged_come_with_a_remedy() -> None:

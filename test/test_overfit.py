@@ -10,14 +10,16 @@ from PIL import Image
 
 from vif_perception.errors import InputError
 from vif_perception.inference.weights import load_network
+from vif_perception.labels import MFNET
 from vif_perception.models.registry import build
 from vif_perception.sim import training_sample
 from vif_perception.training.data import Triple
 from vif_perception.training.entities.annotations import Annotations, write_annotations
 from vif_perception.training.entities.embeddings import hashed_embeddings, write_embeddings
 from vif_perception.training.entities.vocabulary import Vocabulary, write_vocabulary
+from vif_perception.training.entity_labels import EntityLabels
 from vif_perception.training.objectives import objective_for
-from vif_perception.training.overfit import cut, overfit, read_entities, richest, shown_all
+from vif_perception.training.overfit import cut, overfit, richest, shown_all
 from vif_perception.training.overfit import main as overfit_script
 
 SIZE = (64, 64)
@@ -28,7 +30,7 @@ def shown():
     """Two windows of synthetic scenes."""
     samples = [Triple(str(seed), bool(seed), *training_sample(seed)) for seed in range(2)]
     triples = [cut(item, SIZE) for item in samples]
-    return shown_all(triples, read_entities(None, triples))
+    return shown_all(triples, EntityLabels(MFNET))
 
 
 @pytest.mark.parametrize('name, preset, options, progress', [
@@ -104,6 +106,21 @@ def test_the_script_writes_weights_that_say_what_they_are(tmp_path):
     assert figures['wall_s'] > 0
 
 
+@pytest.mark.parametrize('changes, said', [
+    ({'network': 'nope'}, "unknown network 'nope'"), ({'preset': 'xxl'}, "no preset 'xxl'"),
+    ({'option': ['blocks=2']}, "no option 'blocks'"), ({'steps': 0}, '--steps: is 0'),
+    ({'batch': -1}, '--batch: is -1'), ({'lr': float('nan')}, '--lr: is nan'),
+    ({'size': (97, 131)}, '--size: is 97 131; accepted: multiples of 32'),
+    ({'out': 'no/where.safetensors'}, '--out: '), ({'out': 'here.pt'}, '--out: '),
+    ({'weight': ['masks=2']}, "unknown loss term 'masks'"),
+])
+def test_what_nothing_can_be_trained_with_is_said(tmp_path, changes, said):
+    values = {**changes, **({'out': tmp_path / changes['out']} if 'out' in changes else {})}
+    with pytest.raises(InputError, match=said):
+        overfit(arguments(write_set(tmp_path), **values))
+    assert not [*tmp_path.glob('**/*.safetensors')]
+
+
 def test_entities_of_a_file_reach_the_network_and_its_card(tmp_path):
     root, names = write_set(tmp_path), ('car', 'person', 'tree')
     images = {str(i): {names[i % 3]: 1.0} for i in range(8)}
@@ -116,8 +133,7 @@ def test_entities_of_a_file_reach_the_network_and_its_card(tmp_path):
     assert card.training['entities'] == 'shuffled captions'
     np.testing.assert_allclose(network.tokens.text, hashed_embeddings(names), atol=1e-6)
     with pytest.raises(InputError, match="image 'x' has no entity annotation"):
-        blank = np.zeros(SIZE, np.uint8)
-        read_entities(root / 'e' / 'set.json', [Triple('x', False, blank, blank, blank)])
+        EntityLabels(MFNET, ['x'], root / 'e' / 'set.json')
 
 
 def test_the_richest_windows_of_day_and_night():

@@ -15,7 +15,7 @@ CONFIG = Path(__file__).resolve().parents[1] / 'config'
 FOREIGN = {'nav2', 'gates.yaml'}  # not parameters of ours
 PRESETS = sorted(
     path.relative_to(CONFIG).with_suffix('').as_posix() for path in CONFIG.rglob('*.yaml')
-    if path.relative_to(CONFIG).parts[0] not in FOREIGN | {'train', 'gates.yaml'}
+    if path.relative_to(CONFIG).parts[0] not in FOREIGN | {'train', 'studies', 'gates.yaml'}
 )
 
 

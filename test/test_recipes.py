@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from vif_perception.errors import InputError
+from vif_perception.labels import MFNET
 from vif_perception.models.registry import build, find
 from vif_perception.resources import preset
+from vif_perception.training.assemble import make_network
+from vif_perception.training.entity_labels import EntityLabels
 from vif_perception.training.objectives import objective_for
 from vif_perception.training.recipe import (
     OptimizerRecipe,
@@ -131,3 +134,13 @@ def test_an_unknown_recipe_is_answered_with_recipes_only(name):
     assert bad.value.accepted.split(', ') == NAMES
     assert bad.value.what.startswith(f'{name!r} is not among')
     assert '.yaml file of your own' in bad.value.remedy
+
+
+@pytest.mark.parametrize('sets, said', [
+    (['network.name=nope'], r'network\.name: unknown network'),
+    (['network.preset=xxl'], r'network\.preset: rt has no preset .*network\.preset goes with'),
+    (['network.options={blocks: 2}'], r'network\.options: rt has no option'),
+])
+def test_a_network_that_cannot_be_is_named_by_the_key_of_the_recipe(sets, said):
+    with pytest.raises(InputError, match=said):
+        make_network(load_recipe('rt_n', sets).network, MFNET, EntityLabels(MFNET))

@@ -13,6 +13,7 @@ from vif_perception.config import Config, ModelConfig
 from vif_perception.errors import InputError
 from vif_perception.inference.weights import Card, load_network
 from vif_perception.models.egmt.entities import pin_entities
+from vif_perception.models.registry import find
 from vif_perception.resources import weights_file
 from vif_perception.types import Calibration, LabelSet
 
@@ -69,19 +70,24 @@ def create_engine(config: Config) -> Engine:
     """Load the network of the configuration into its backend and warm it up.
 
     Raises:
-        InputError: unusable weights (see ``weights.load_network``) or device, weights of
-            another network than the configuration asks for, or entities forced on or off that
-            the network does not know or has no gates for.
+        InputError: unknown network, unusable weights (see ``weights.load_network``) or device,
+            weights of another network than the configuration asks for, or entities forced on or
+            off that the network does not know or has no gates for.
     """
     from vif_perception.inference.torch_engine import TorchEngine
 
-    path = Path(config.model.weights).expanduser() if config.model.weights else weights_file(
-        f'{config.model.name}-{config.model.preset}'
-    )
+    path = _weights(config.model)
     network, card = load_network(path)
     _check_card(card, config.model, path)
     _force_entities(network, card, config.model)
     return TorchEngine(network, card, config.inference)
+
+
+def _weights(model: ModelConfig) -> Path:
+    if model.weights:
+        return Path(model.weights).expanduser()
+    find(model.name, model.preset)  # what there is not at all has no weights to be missed
+    return weights_file(f'{model.name}-{model.preset}')
 
 
 def _check_card(card: Card, model: ModelConfig, path: Path) -> None:

@@ -27,10 +27,18 @@ def make_network(recipe: NetworkRecipe, labels: LabelSet, entities: EntityLabels
     Raises:
         InputError: unknown network, start weights that cannot be read or do not fit.
     """
-    network = build(
-        recipe.name, recipe.preset, classes=len(labels), entities=len(entities.names),
-        options=recipe.options,
-    )
+    try:
+        network = build(
+            recipe.name, recipe.preset, classes=len(labels), entities=len(entities.names),
+            options=recipe.options,
+        )
+    except InputError as error:  # a recipe has under `network` what a configuration has elsewhere
+        where, remedy = (
+            text.replace('model.', 'network.') for text in (error.where, error.remedy)
+        )
+        raise InputError(
+            error.what, where=where, accepted=error.accepted, remedy=remedy
+        ) from None
     entities.teach(network)
     if not recipe.start:
         return network

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vif_perception.errors import InputError
 from vif_perception.models.blocks import resize
 from vif_perception.models.mafs.teacher import Teacher
 from vif_perception.models.prediction import Prediction
@@ -45,11 +47,14 @@ def pixel_distillation(student: Tensor, teacher: Tensor, temperature: float = 1.
 
 
 class Distillation:
-    """The term ``mask_teacher`` of an objective.
+    """The terms ``mask_teacher`` and ``fusion_teacher`` of an objective.
+
+    The first teaches the mask alone. The second, off unless it is weighed, is the cross-entropy of
+    what the teacher sees in the fused image, whose gradient goes into that image.
 
     Args:
         network: trained, of the registry; it is frozen and stays in eval mode.
-        sees: both cameras, or the student's fused image in colour (no gradient goes there).
+        sees: both cameras, or the student's fused image in colour.
         kind: over what the softmax runs.
         temperature: of both softmaxes.
     """
@@ -63,16 +68,32 @@ class Distillation:
         self._sees, self._temperature = sees, temperature
         self._loss = channel_distillation if kind == 'channel' else pixel_distillation
 
-    def __call__(self, prediction: Prediction, shown: Shown) -> Tensor:
-        """Loss of the student's logits; the teacher too misses the cameras that are dropped."""
-        with torch.no_grad(), torch.autocast(shown.rgb.device.type, torch.bfloat16):
+    def __call__(
+        self, prediction: Prediction, shown: Shown, weights: Mapping[str, float]
+    ) -> dict[str, Tensor]:
+        """Terms by name; the teacher too misses the cameras that are dropped.
+
+        Raises:
+            InputError: ``fusion_teacher`` of a teacher that does not look at the fused image.
+        """
+        into_image = bool(weights['fusion_teacher'])
+        if into_image and self._sees != 'fused':
+            raise InputError(
+                'fusion_teacher of a teacher that sees the pair', where='objective.weights',
+                accepted='objective.teacher.sees=fused',
+            )
+        kind = shown.rgb.device.type
+        with torch.set_grad_enabled(into_image), torch.autocast(kind, torch.bfloat16):
             if self._sees == 'fused':
                 answer = self._teacher(prediction.fused_y, shown.rgb, shown.y)
             else:
                 answer = self._network(
                     shown.rgb, shown.y, shown.thermal, shown.present
                 ).logits
-        return self._loss(prediction.logits, answer, self._temperature)
+        terms = {'mask_teacher': self._loss(prediction.logits, answer, self._temperature)}
+        if into_image:
+            terms['fusion_teacher'] = _cross_entropy(answer.float(), shown.mask)
+        return terms
 
 
 class _OnePicture(nn.Module):
@@ -87,6 +108,13 @@ class _OnePicture(nn.Module):
         plane = torch.zeros_like(rgb[:, :1])
         return self.network(rgb, plane, plane, rgb.new_tensor([[1.0, 0.0]]).expand(len(rgb), -1)
                             ).logits
+
+
+def _cross_entropy(logits: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the labelled pixels; 0 where there are none."""
+    full = F.interpolate(logits, mask.shape[-2:], mode='bilinear', align_corners=False)
+    total = F.cross_entropy(full, mask, ignore_index=255, reduction='sum')
+    return total / (mask != 255).sum().clamp_min(1)
 
 
 def _alike(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:

@@ -52,7 +52,9 @@ class Shown(NamedTuple):
 
 
 Network = TypeVar('Network', bound=nn.Module)
-Teach = Callable[[Prediction, Shown], Tensor]
+Teach = Callable[[Prediction, Shown, Mapping[str, float]], dict[str, Tensor]]
+#: Terms of a teacher and their weights.
+TAUGHT = {'mask_teacher': 3.0, 'fusion_teacher': 0.0}
 
 
 class Objective(Generic[Network]):
@@ -69,7 +71,7 @@ class Objective(Generic[Network]):
     Args:
         network: in training mode when the objective is called.
         weights: of terms, where not the family's own; terms with weight 0 are left out.
-        teach: makes the term ``mask_teacher``.
+        teach: makes the terms :data:`TAUGHT`, given all weights.
 
     Raises:
         InputError: a weight for a term that there is not.
@@ -85,7 +87,7 @@ class Objective(Generic[Network]):
         teach: Teach | None = None,
     ):
         self.network, self._teach = network, teach
-        known = {**self.TERMS, **({'mask_teacher': 3.0} if teach else {})}
+        known = {**self.TERMS, **(TAUGHT if teach else {})}
         unknown = sorted(set(weights or {}) - set(known))
         if unknown:
             raise InputError(
@@ -107,7 +109,7 @@ class Objective(Generic[Network]):
             prediction = in_float32(prediction)
             terms = self.terms(prediction, shown)
             if self._teach:
-                terms['mask_teacher'] = self._teach(prediction, shown)
+                terms |= self._teach(prediction, shown, self.weights)
         return {name: value for name, value in terms.items() if self.weights[name]}
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:

@@ -11,28 +11,25 @@ from __future__ import annotations
 import argparse
 import resource
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from vif_perception.errors import ends_with_one_line
+from vif_perception.errors import InputError, ends_with_one_line
 from vif_perception.inference.weights import save_network
 from vif_perception.labels import MFNET
 from vif_perception.models.blocks import channels_last
-from vif_perception.models.egmt import EGMT
 from vif_perception.models.mafs import MAFS
 from vif_perception.models.registry import build
 from vif_perception.schema import override
 from vif_perception.training.data import Batch, Triple, read_split, shuffled
-from vif_perception.training.entities.annotations import read_annotations
-from vif_perception.training.entities.embeddings import hashed_embeddings, read_embeddings
-from vif_perception.training.entities.vocabulary import read_vocabulary
+from vif_perception.training.entity_labels import EntityLabels
 from vif_perception.training.learner import Learner, make_optimizer
-from vif_perception.training.losses import class_weights, entities_in
+from vif_perception.training.losses import class_weights
 from vif_perception.training.objective import Shown
 from vif_perception.training.objectives import objective_for
 from vif_perception.training.recipe import OptimizerRecipe
@@ -42,16 +39,6 @@ COUNT = 8
 NOTE = f'overfitted on {COUNT} training triples, for demonstration'
 #: Share of the pixels from which a class counts as shown; distance of the windows tried, px.
 SHOWN, GRID = 1e-3, 16
-
-
-@dataclass(frozen=True)
-class Entities:
-    """Entities a network is to know: K names, N x K flags of the triples, K x 512 embeddings."""
-
-    names: tuple[str, ...]
-    flags: Tensor
-    text: Tensor
-    source: str
 
 
 def main() -> None:
@@ -88,21 +75,22 @@ def overfit(arguments: argparse.Namespace) -> dict[str, float]:
     """Train and save; return what was measured.
 
     Raises:
-        InputError: unknown network, preset or option, unreadable data or entities.
+        InputError: unknown network, preset or option, numbers that nothing can be trained with,
+            unreadable data or entities.
     """
     torch.manual_seed(arguments.seed)
+    _check(arguments)
     triples = [
         cut(item, arguments.size)
         for item in richest(read_split(arguments.data, 'train'), COUNT, arguments.seed)
     ]
     print('triples: ' + ' '.join(item.name for item in triples), flush=True)
-    entities = read_entities(arguments.entities, triples)
+    entities = EntityLabels(MFNET, [item.name for item in triples], arguments.entities)
     network = channels_last(build(
         arguments.network, arguments.preset, classes=len(MFNET), entities=len(entities.names),
         options=_pairs(arguments.option),
     ))
-    if isinstance(network, EGMT):
-        network.tokens.use_embeddings(entities.text)
+    entities.teach(network)
     figures = {'miou_before': _miou(network, triples)}
     started, busy = time.monotonic(), time.process_time()
     figures |= learn(network, shown_all(triples, entities), arguments)
@@ -180,30 +168,35 @@ def cut(triple: Triple, size: tuple[int, int]) -> Triple:
     )
 
 
-def shown_all(triples: list[Triple], entities: Entities) -> Shown:
+def shown_all(triples: list[Triple], entities: EntityLabels) -> Shown:
     """All triples in one batch, both cameras present."""
-    batch = Batch.stack([(item.rgb, item.thermal, item.mask) for item in triples])
-    present = torch.ones(len(triples), 2)
-    return Shown.of(batch.rgb, batch.thermal, batch.mask, present, entities.flags)
+    images = Batch.stack([(item.rgb, item.thermal, item.mask) for item in triples])
+    batch = replace(images, names=tuple(item.name for item in triples))
+    return Shown.of(batch.rgb, batch.thermal, batch.mask, batch.present, entities.of(batch))
 
 
-def read_entities(path: Path | None, triples: list[Triple]) -> Entities:
-    """Entities of the triples from an annotations file, or from their masks.
-
-    Raises:
-        InputError: see ``entities.annotations`` and ``entities.vocabulary``.
-    """
-    if path is None:
-        masks = torch.from_numpy(np.stack([item.mask for item in triples]))
-        names = MFNET.names[1:]
-        table = torch.from_numpy(hashed_embeddings(names))
-        return Entities(names, entities_in(masks, len(MFNET)), table, 'mask-entities')
-    annotations = read_annotations(path)
-    vocabulary = read_vocabulary(path.parent / 'vocab.json')
-    flags = vocabulary.labels(annotations, [item.name for item in triples])
-    text = read_embeddings(path.parent / 'text_emb.npy', vocabulary)
-    source = f'{annotations.control} {annotations.source}'.strip()
-    return Entities(vocabulary.names, torch.from_numpy(flags), torch.from_numpy(text), source)
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse before the data are read what would fail after it."""
+    for name in ('steps', 'batch'):
+        if getattr(arguments, name) < 1:
+            raise InputError(f'is {getattr(arguments, name)}', where=f'--{name}', accepted='1..')
+    if not 0 < arguments.lr < 1:
+        raise InputError(f'is {arguments.lr}', where='--lr', accepted='above 0, below 1')
+    with torch.device('meta'):
+        network = build(
+            arguments.network, arguments.preset, options=_pairs(arguments.option)
+        )
+    stride = int(network.stride)  # type: ignore[arg-type]
+    if any(side < 1 or side % stride for side in arguments.size):
+        raise InputError(
+            f'is {arguments.size[0]} {arguments.size[1]}', where='--size',
+            accepted=f'multiples of {stride}',
+        )
+    if not arguments.out.parent.is_dir() or arguments.out.suffix != '.safetensors':
+        raise InputError(
+            f'is {str(arguments.out)!r}', where='--out',
+            accepted='NAME.safetensors in a folder that is there',
+        )
 
 
 def _pairs(items: list[str]) -> dict[str, Any]:
@@ -223,7 +216,7 @@ def _miou(network: nn.Module, triples: list[Triple]) -> float:
 
 
 def _save(
-    network: nn.Module, entities: Entities, triples: list[Triple],
+    network: nn.Module, entities: EntityLabels, triples: list[Triple],
     arguments: argparse.Namespace, figures: dict[str, float],
 ) -> None:
     kept = ('steps', 'batch', 'size', 'lr', 'weight', 'seed', 'precision')

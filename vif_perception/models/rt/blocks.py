@@ -145,7 +145,7 @@ class FusionHead(nn.Module):
         self.out = nn.Conv2d(2 * pixels, 3 * pixels, 3, padding=1)
         start = torch.tensor([BRIGHTER, 0.5, 0.5]).logit().repeat_interleave(pixels)
         nn.init.zeros_(self.out.weight)
-        self.out.bias.data.copy_(start)
+        self.out.bias = nn.Parameter(start)
 
     def forward(self, y: Tensor, thermal: Tensor, features: Tensor, present: Tensor) -> Tensor:
         """Return fused luma (N, 1, H, W) from luma and thermal (N, 1, H, W), all 0..1."""
