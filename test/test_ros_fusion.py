@@ -95,7 +95,7 @@ def test_what_the_engine_is_made_from_waits_for_configure(world: World) -> None:
 
 
 def test_limits_change_while_the_node_works(world: World) -> None:
-    world.start(sync__max_skew_ms=5.0, sync__deadline_ms=30.0)
+    world.start(sync__max_skew_ms=5.0, sync__deadline_ms=500.0)
     world.listen_to_all()
     world.cameras()
     world.pair(1, skew_ns=20 * MS)
@@ -105,6 +105,21 @@ def test_limits_change_while_the_node_works(world: World) -> None:
     assert world.set(sync__max_skew_ms=50.0) == (True, '')
     world.pair(2, skew_ns=20 * MS)
     world.until(lambda: world.health().pairs == 1)
+
+
+def test_limits_change_where_nobody_is_told_after_a_change(
+    world: World, monkeypatch: Any
+) -> None:
+    from rclpy.node import Node
+
+    name = 'add_post_set_parameters_callback'
+    (owner,) = (kind for kind in Node.__mro__ if name in vars(kind))
+    monkeypatch.delattr(owner, name)  # as on Humble
+    world.start()
+    assert world.set(sync__max_skew_ms=50.0) == (True, '')
+    assert world.fusion._config.sync.max_skew_ms == 50.0
+    assert not world.set(sync__max_skew_ms=-1.0)[0]
+    assert world.fusion._config.sync.max_skew_ms == 50.0
 
 
 def test_configure_fails_with_a_reason_and_works_after_a_parameter_is_set(world: World) -> None:

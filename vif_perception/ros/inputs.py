@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from message_filters import Subscriber
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -82,7 +81,7 @@ class Inputs:
         subscriber = Subscriber(
             self._node, kind, name, qos_profile=profile, qos_overriding_options=qos.overridable(),
             # rclpy looks at each event whenever anything happens: only the one that is needed.
-            event_callbacks=SubscriptionEventCallbacks(
+            event_callbacks=qos.SubscriptionEventCallbacks(
                 incompatible_qos=incompatible, use_default_callbacks=False
             ),
         )
