@@ -215,6 +215,8 @@ class FusionNode(LifecycleNode):
         text = self._pipeline.explain(now_ns)
         if text:
             self.get_logger().warning('; '.join([text, *self._inputs.why_silent()]))
+        for text in self._inputs.unheard():
+            self._notices.warn(f'nothing comes: {text}')
         for text in self._outputs.unserved():
             self._notices.warn(text)
         self._status(health.mode, health.reason)
