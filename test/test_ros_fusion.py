@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ros_world import MS, REAL, World, noise, ros, world
+from ros_world import MS, REAL, World, needs_ros, noise, ros, world
 
 from fakes import FakeEngine
 from vif_perception.errors import InputError
@@ -184,6 +184,27 @@ def test_every_transition_again_and_the_engine_is_freed(world: World) -> None:
         world.until(lambda: gc.collect() is not None and engines[-1]() is None)
     assert len(engines) == 2
     assert succeeded(node.trigger_shutdown())
+
+
+@needs_ros
+def test_a_transition_that_cannot_be_is_refused_and_survived(world: World) -> None:
+    from lifecycle_msgs.msg import Transition
+    from lifecycle_msgs.srv import ChangeState
+
+    world.start()
+    client = world.node.create_client(ChangeState, '/fusion/change_state')
+    world.until(client.service_is_ready)
+
+    def ask(transition: int) -> bool:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        future = client.call_async(request)
+        world.until(future.done)
+        return bool(future.result().success)
+
+    assert not ask(Transition.TRANSITION_CONFIGURE)  # it is active
+    world.said('transition 1 refused')
+    assert ask(Transition.TRANSITION_DEACTIVATE)
+    assert ask(Transition.TRANSITION_ACTIVATE)
 
 
 def test_inactive_nodes_publish_nothing(world: World) -> None:

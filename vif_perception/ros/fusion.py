@@ -23,7 +23,7 @@ from vif_perception.ros.inputs import Inputs
 from vif_perception.ros.notices import Notices, RosLog
 from vif_perception.ros.outputs import Outputs
 from vif_perception.ros.parameters import FusionConfig
-from vif_perception.ros.transition import told
+from vif_perception.ros.transition import survive_requests, told
 from vif_perception.ros.worker import Worker
 from vif_perception.sensing import read_camchain
 from vif_perception.types import FramePair, Health, Mode
@@ -50,6 +50,7 @@ class FusionNode(LifecycleNode):
 
     def __init__(self, create_engine: Callable[[Any], Any] | None = None, **options: Any) -> None:
         super().__init__('fusion', **options)
+        survive_requests(self)
         self.trouble = ''
         self._create_engine = create_engine
         self._engine: EngineTap | None = None
