@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+pytest.importorskip('scipy', reason='SCIPY IS NOT INSTALLED: no fusion metric was compared')
+pytest.importorskip('skimage', reason='SKIMAGE IS NOT INSTALLED: no fusion metric was compared')
+pytest.importorskip('torchmetrics', reason='TORCHMETRICS IS NOT INSTALLED: nothing was compared')
 from scipy import ndimage, signal
 from skimage import measure
 from skimage import metrics as skimage_metrics

@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+
+pytest.importorskip('skimage', reason='SKIMAGE IS NOT INSTALLED: no loss was compared')
 from skimage.metrics import structural_similarity as reference_ssim
 
 from vif_perception.training.cascade import cascade_weights

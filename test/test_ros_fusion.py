@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ros_world import MS, REAL, World, noise, ros, world
+from ros_world import MS, REAL, World, needs_ros, noise, ros, world
 
 from fakes import FakeEngine
 from vif_perception.errors import InputError
@@ -95,7 +95,7 @@ def test_what_the_engine_is_made_from_waits_for_configure(world: World) -> None:
 
 
 def test_limits_change_while_the_node_works(world: World) -> None:
-    world.start(sync__max_skew_ms=5.0, sync__deadline_ms=30.0)
+    world.start(sync__max_skew_ms=5.0, sync__deadline_ms=500.0)
     world.listen_to_all()
     world.cameras()
     world.pair(1, skew_ns=20 * MS)
@@ -105,6 +105,21 @@ def test_limits_change_while_the_node_works(world: World) -> None:
     assert world.set(sync__max_skew_ms=50.0) == (True, '')
     world.pair(2, skew_ns=20 * MS)
     world.until(lambda: world.health().pairs == 1)
+
+
+def test_limits_change_where_nobody_is_told_after_a_change(
+    world: World, monkeypatch: Any
+) -> None:
+    from rclpy.node import Node
+
+    name = 'add_post_set_parameters_callback'
+    (owner,) = (kind for kind in Node.__mro__ if name in vars(kind))
+    monkeypatch.delattr(owner, name)  # as on Humble
+    world.start()
+    assert world.set(sync__max_skew_ms=50.0) == (True, '')
+    assert world.fusion._config.sync.max_skew_ms == 50.0
+    assert not world.set(sync__max_skew_ms=-1.0)[0]
+    assert world.fusion._config.sync.max_skew_ms == 50.0
 
 
 def test_configure_fails_with_a_reason_and_works_after_a_parameter_is_set(world: World) -> None:
@@ -169,6 +184,27 @@ def test_every_transition_again_and_the_engine_is_freed(world: World) -> None:
         world.until(lambda: gc.collect() is not None and engines[-1]() is None)
     assert len(engines) == 2
     assert succeeded(node.trigger_shutdown())
+
+
+@needs_ros
+def test_a_transition_that_cannot_be_is_refused_and_survived(world: World) -> None:
+    from lifecycle_msgs.msg import Transition
+    from lifecycle_msgs.srv import ChangeState
+
+    world.start()
+    client = world.node.create_client(ChangeState, '/fusion/change_state')
+    world.until(client.service_is_ready)
+
+    def ask(transition: int) -> bool:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        future = client.call_async(request)
+        world.until(future.done)
+        return bool(future.result().success)
+
+    assert not ask(Transition.TRANSITION_CONFIGURE)  # it is active
+    world.said('transition 1 refused')
+    assert ask(Transition.TRANSITION_DEACTIVATE)
+    assert ask(Transition.TRANSITION_ACTIVATE)
 
 
 def test_inactive_nodes_publish_nothing(world: World) -> None:

@@ -48,6 +48,20 @@ def test_the_version_needs_no_ros(
     assert capsys.readouterr().out == f'vif_perception {__version__}\n'
 
 
+def test_a_python_package_that_is_missing_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(name: str) -> None:
+        raise ModuleNotFoundError('No module named PIL', name='PIL.Image')
+
+    monkeypatch.setattr(main, 'require_ros', lambda: None)
+    monkeypatch.setattr(main.importlib, 'import_module', lacking)
+    assert main.fusion() == 2
+    text = capsys.readouterr().err
+    assert text.startswith(f'error: Python: cannot import PIL.Image in {sys.executable}')
+    assert 'rosdep install' in text
+
+
 def test_bad_parameters_end_with_one_line(
     ros: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,7 +48,8 @@ class ModelConfig(Group):
     name: str = Field('rt', description='architecture, see `vif-perception models`')
     preset: str = Field('s', description='size, backbone or host of the architecture')
     options: dict[str, Any] = Field(
-        {}, description='further settings of the architecture by name, for training'
+        {}, description='further settings of the architecture by name, for training; no ROS '
+        'parameter: the card beside the weights holds those of a trained network'
     )
     weights: str = Field('', description='.safetensors file; empty: the packaged weights')
     entities_on: tuple[str, ...] = Field(

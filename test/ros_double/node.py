@@ -142,6 +142,7 @@ class LifecycleNode(Node):
     def __init__(self, node_name: str, **kwargs: Any) -> None:
         super().__init__(node_name, **kwargs)
         self.state = 'unconfigured'
+        self.services: list[Any] = []
         self._managed: list[Endpoint] = []
 
     def create_lifecycle_publisher(self, *args: Any, **kwargs: Any) -> Endpoint:

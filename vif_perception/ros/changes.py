@@ -29,7 +29,9 @@ class Changes:
     ) -> None:
         self._node, self._closed, self._apply = node, closed, apply
         node.add_on_set_parameters_callback(self._check)
-        node.add_post_set_parameters_callback(self._changed)
+        self._told_afterwards = hasattr(node, 'add_post_set_parameters_callback')  # not on Humble
+        if self._told_afterwards:
+            node.add_post_set_parameters_callback(self._changed)
 
     def _check(self, changed: Sequence[Parameter]) -> SetParametersResult:
         changes = {p.name: p.value for p in changed if _ours(p)}
@@ -43,6 +45,8 @@ class Changes:
             read_camchain(config.registration.camchain)
         except InputError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        if changes and not self._told_afterwards:
+            self._apply(config)
         return SetParametersResult(successful=True)
 
     def _changed(self, changed: Sequence[Parameter]) -> None:

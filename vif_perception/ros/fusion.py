@@ -23,7 +23,7 @@ from vif_perception.ros.inputs import Inputs
 from vif_perception.ros.notices import Notices, RosLog
 from vif_perception.ros.outputs import Outputs
 from vif_perception.ros.parameters import FusionConfig
-from vif_perception.ros.transition import told
+from vif_perception.ros.transition import survive_requests, told
 from vif_perception.ros.worker import Worker
 from vif_perception.sensing import read_camchain
 from vif_perception.types import FramePair, Health, Mode
@@ -50,6 +50,7 @@ class FusionNode(LifecycleNode):
 
     def __init__(self, create_engine: Callable[[Any], Any] | None = None, **options: Any) -> None:
         super().__init__('fusion', **options)
+        survive_requests(self)
         self.trouble = ''
         self._create_engine = create_engine
         self._engine: EngineTap | None = None
@@ -215,6 +216,8 @@ class FusionNode(LifecycleNode):
         text = self._pipeline.explain(now_ns)
         if text:
             self.get_logger().warning('; '.join([text, *self._inputs.why_silent()]))
+        for text in self._inputs.unheard():
+            self._notices.warn(f'nothing comes: {text}')
         for text in self._outputs.unserved():
             self._notices.warn(text)
         self._status(health.mode, health.reason)

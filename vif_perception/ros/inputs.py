@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from message_filters import Subscriber
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -47,6 +46,7 @@ class Inputs:
         self._known: dict[Camera, tuple[Any, ...]] = {}
         self._subscribers: list[Subscriber] = []
         self._images: list[Callable[[], list[str]]] = []
+        self._unheard: list[Callable[[], list[str]]] = []
         for camera in CAMERAS:
             compressed = getattr(config, f'{camera}_transport') == 'compressed'
             kind, tail = (CompressedImage, '/compressed') if compressed else (Image, '')
@@ -59,6 +59,10 @@ class Inputs:
         for subscriber in self._subscribers:
             self._node.destroy_subscription(subscriber.sub)
         self._subscribers.clear()
+
+    def unheard(self) -> list[str]:
+        """Return which publishers of images and camera_info we cannot hear, and why."""
+        return [text for ask in self._unheard for text in ask()]
 
     def why_silent(self) -> list[str]:
         """Return what stands between us and the publishers of images."""
@@ -75,19 +79,14 @@ class Inputs:
         def unheard() -> list[str]:
             return qos.unheard(self._node, topic, profile, f'{package}/msg/{kind.__name__}')
 
-        def incompatible(_event: Any) -> None:
-            for text in unheard():
-                self._notices.warn(f'nothing comes: {text}')
-
         subscriber = Subscriber(
             self._node, kind, name, qos_profile=profile, qos_overriding_options=qos.overridable(),
-            # rclpy looks at each event whenever anything happens: only the one that is needed.
-            event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=incompatible, use_default_callbacks=False
-            ),
+            # rclpy looks at each event whenever anything happens; ``unheard`` is asked instead.
+            event_callbacks=qos.SubscriptionEventCallbacks(use_default_callbacks=False),
         )
         subscriber.registerCallback(callback, camera, topic)
         self._subscribers.append(subscriber)
+        self._unheard.append(unheard)
         return lambda: unheard() + self._nobody(topic, camera)
 
     def _nobody(self, topic: str, camera: Camera) -> list[str]:

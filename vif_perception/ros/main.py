@@ -93,8 +93,7 @@ def run(
         signal.signal(number, lambda *_: None)
     try:
         require_ros()
-        made = getattr(importlib.import_module(f'vif_perception.ros.{module}'), node)
-        return _spin(made, given, patience_s)
+        return _spin(_imported(module, node), given, patience_s)
     except InputError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
@@ -102,6 +101,24 @@ def run(
         # Python takes its own handlers away while it ends, which libraries can make long.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
+
+
+def _imported(module: str, node: str) -> Any:
+    """Return a node's class.
+
+    Raises:
+        InputError: a Python package is missing.
+    """
+    try:
+        return getattr(importlib.import_module(f'vif_perception.ros.{module}'), node)
+    except ModuleNotFoundError as error:
+        if (error.name or 'vif_perception').partition('.')[0] == 'vif_perception':
+            raise  # a defect of ours
+        raise InputError(
+            f'cannot import {error.name} in {sys.executable}', where='Python',
+            accepted='an environment that has what package.xml and requirements/pip_only.txt list',
+            remedy='`rosdep install --from-paths src`, or pip install it into that environment',
+        ) from None
 
 
 def _spin(make: Callable[[], Any], arguments: Sequence[str], patience_s: float | None) -> int:

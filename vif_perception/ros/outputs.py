@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
@@ -100,7 +99,7 @@ class Outputs:
         return self._node.create_lifecycle_publisher(
             kind, f'~/{name}', profile, qos_overriding_options=qos.overridable(),
             # rclpy looks at each event whenever anything happens; ``unserved`` is asked instead.
-            event_callbacks=PublisherEventCallbacks(use_default_callbacks=False),
+            event_callbacks=qos.PublisherEventCallbacks(use_default_callbacks=False),
         )
 
     def _wanted(self, name: str) -> bool:

@@ -13,6 +13,16 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
+try:
+    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+except ImportError:  # Humble has them under the name that was given up later
+    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+
+__all__ = [
+    'PublisherEventCallbacks', 'SubscriptionEventCallbacks', 'describe', 'latched', 'output',
+    'overridable', 'sensor', 'unheard', 'unserved',
+]
+
 # Functions, not constants: rclpy writes the overrides of one topic into the profile it is given.
 
 

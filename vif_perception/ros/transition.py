@@ -1,4 +1,4 @@
-"""Lifecycle transitions that fail with a reason."""
+"""Lifecycle transitions that fail with a reason, and requests that change nothing."""
 
 from __future__ import annotations
 
@@ -39,3 +39,24 @@ def told(step: Step) -> Step:
         return TransitionCallbackReturn.FAILURE
 
     return guarded  # type: ignore[return-value]
+
+
+def survive_requests(node: Any) -> None:
+    """Let requests for a transition that the state does not have fail.
+
+    rclpy answers them with an exception that ends the process: two managers, or one that is late,
+    would take the node down.
+    """
+    for service in node.services:
+        if service.srv_name.endswith('change_state'):
+            service.callback = functools.partial(_answer, node, service.callback)
+
+
+def _answer(node: Any, change: Callable[[Any, Any], Any], request: Any, response: Any) -> Any:
+    try:
+        return change(request, response)
+    except Exception as error:
+        text = str(error).partition(', at /')[0]
+        node.get_logger().error(f'transition {request.transition.id} refused: {text}')
+        response.success = False
+        return response
