@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ros_world import REAL, needs_ros, ros
@@ -141,6 +142,19 @@ def test_a_shutdown_ends_the_node_with_its_exit_code(
     monkeypatch.setattr(fusion, 'FusionNode', Short)
     assert main.run('fusion', 'FusionNode', ['fusion']) == 3
     assert stopped == [True]
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_the_imports_is_not_lost(
+    ros: None, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def imported(module: str, node: str) -> Any:
+        os.kill(os.getpid(), number)
+        return lambda: pytest.fail('the node was made')
+
+    monkeypatch.setattr(main, 'require_ros', lambda: None)
+    monkeypatch.setattr(main, '_imported', imported)
+    assert main.run('fusion', 'FusionNode', ['fusion']) == 0
 
 
 @needs_ros

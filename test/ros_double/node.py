@@ -45,7 +45,7 @@ class Node(Parameters):
         self._clock = Clock()
         self.context = SimpleNamespace(ok=lambda: GRAPH.alive)
         self.timers: list[Any] = []
-        self.services: dict[str, Any] = {}
+        self.services: list[Any] = []
         given = self._parameter_overrides.get('use_sim_time')
         self._clock.simulated = bool(given and given.value)
         assert GRAPH.alive, 'rclpy.init was not called'
@@ -100,7 +100,9 @@ class Node(Parameters):
 
     @golden('rclpy.node.Node.create_service')
     def create_service(self, srv_type: type, srv_name: str, callback: Any, **kw: Any) -> Any:
-        self.services[self.resolve_topic_name(srv_name)] = (srv_type, callback)
+        self.services.append(SimpleNamespace(
+            srv_name=self.resolve_topic_name(srv_name), srv_type=srv_type, callback=callback
+        ))
 
     @golden('rclpy.node.Node.get_publishers_info_by_topic')
     def get_publishers_info_by_topic(self, topic_name: str) -> list[Any]:
@@ -142,7 +144,6 @@ class LifecycleNode(Node):
     def __init__(self, node_name: str, **kwargs: Any) -> None:
         super().__init__(node_name, **kwargs)
         self.state = 'unconfigured'
-        self.services: list[Any] = []
         self._managed: list[Endpoint] = []
 
     def create_lifecycle_publisher(self, *args: Any, **kwargs: Any) -> Endpoint:

@@ -88,12 +88,13 @@ def run(
         print(f'vif_perception {__version__}')
         return 0
     # Handlers that do not raise: no second Ctrl-C can interrupt the clean-up. rclpy's own ones,
-    # installed by init, come before these and end the spinning.
+    # installed by init, come before these and end the spinning; what comes earlier is kept.
+    stopped: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda number, _frame: stopped.append(number))
     try:
         require_ros()
-        return _spin(_imported(module, node), given, patience_s)
+        return _spin(_imported(module, node), given, patience_s, stopped)
     except InputError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
@@ -121,7 +122,10 @@ def _imported(module: str, node: str) -> Any:
         ) from None
 
 
-def _spin(make: Callable[[], Any], arguments: Sequence[str], patience_s: float | None) -> int:
+def _spin(
+    make: Callable[[], Any], arguments: Sequence[str], patience_s: float | None,
+    stopped: Sequence[int],
+) -> int:
     import rclpy
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
@@ -136,6 +140,8 @@ def _spin(make: Callable[[], Any], arguments: Sequence[str], patience_s: float |
         ) from None
     done = threading.Event()
     try:
+        if stopped:  # by a signal while packages were imported
+            return 0
         if patience_s is not None:
             _watch(done, patience_s)
         node = make()
