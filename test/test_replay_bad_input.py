@@ -524,16 +524,16 @@ def marked_as_full(result: ReplayResult, name: str) -> str:
 def test_full_disk_at_the_very_end_leaves_the_report_that_says_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vif_perception.report import folder
+    from vif_perception.report import result_folder
 
-    written = folder.write_report
+    written = result_folder.write_report
 
     def full_the_second_time(path: Path, report: dict[str, Any]) -> None:
         if path.exists():
             raise InputError('cannot be written: No space left on device', where=str(path))
         written(path, report)
 
-    monkeypatch.setattr(folder, 'write_report', full_the_second_time)
+    monkeypatch.setattr(result_folder, 'write_report', full_the_second_time)
     with pytest.raises(InputError, match='No space left'):
         run(write_mcap(tmp_path / 'a.mcap', drive(3)), tmp_path / 'out')
     report = json.loads((tmp_path / 'out' / 'report.json').read_text())

@@ -144,7 +144,7 @@ class FusionHead(nn.Module):
         self.mix = ConvBN(2 * pixels, 2 * pixels)
         self.out = nn.Conv2d(2 * pixels, 3 * pixels, 3, padding=1)
         start = torch.tensor([BRIGHTER, 0.5, 0.5]).logit().repeat_interleave(pixels)
-        nn.init.zeros_(self.out.weight)
+        nn.init.normal_(self.out.weight, std=1e-3)
         self.out.bias = nn.Parameter(start)
 
     def forward(self, y: Tensor, thermal: Tensor, features: Tensor, present: Tensor) -> Tensor:
