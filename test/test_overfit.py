@@ -44,7 +44,8 @@ def test_a_few_steps_lower_the_loss(shown, name, preset, options, progress):
     torch.manual_seed(0)
     network = build(name, preset, options=options)
     objective = objective_for(network)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    # Small: the fusion head of rt starts near its best, and a large step leaves it first.
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
     totals = []
     for _ in range(5):
         torch.manual_seed(0)  # equal dropout and gates: only the weights change
