@@ -14,6 +14,7 @@ from vif_perception.inference.weights import save_network
 from vif_perception.models.cost import cost
 from vif_perception.models.deploy import Deployed
 from vif_perception.models.egmt import EGMT, EGMTConfig
+from vif_perception.models.egmt.decoder import FusionDecoder
 from vif_perception.models.egmt.ecim import ECIM
 from vif_perception.models.egmt.entities import (
     FREE,
@@ -24,6 +25,7 @@ from vif_perception.models.egmt.entities import (
     pin_entities,
 )
 from vif_perception.models.registry import build
+from vif_perception.training.multitask_losses import gradient_size
 from vif_perception.types import Calibration
 
 ENTITIES = 3
@@ -405,6 +407,35 @@ def test_presence_flags_change_the_mask():
     network, args = tiny(), inputs()
     both = results(network, *args, BOTH)[1]
     assert (both - results(network, *args, torch.tensor([[1.0, 0.0]] * 2))[1]).abs().max() > 1e-4
+
+
+# ---- the way up, which once painted stripes ----
+
+def test_stripes_and_checkers_of_2_px_cost_the_gradient_loss_nothing():
+    columns = torch.arange(16.0) % 2
+    stripes = columns.expand(1, 1, 16, 16)
+    checkers = (columns[:, None] - columns[None]).abs()[None, None]
+    for image in (stripes, stripes.mT, checkers):
+        assert gradient_size(image)[..., 1:-1, 1:-1].max() == 0
+
+
+def test_the_way_up_paints_nothing_where_there_is_nothing():
+    decoder = FusionDecoder((8, 8, 16, 16), 1)
+    sizes = ((8, 96), (8, 48), (16, 24), (16, 12))
+    *skips, coarsest = (torch.randn(1, c, 1, 1).expand(1, c, side, side) for c, side in sizes)
+    with torch.no_grad():
+        luma = decoder(skips, coarsest)[0][0, 0, 32:-32, 32:-32]
+    assert luma.max() - luma.min() < 1e-5
+
+
+@pytest.mark.parametrize('factor', [1.0, 100.0])
+def test_the_tanh_starts_in_its_linear_part_however_large_the_features(factor):
+    decoder = FusionDecoder((8, 8, 16, 16), 1)
+    sizes = ((8, 96), (8, 48), (16, 24), (16, 12))
+    *skips, coarsest = (factor * torch.randn(1, c, side, side) for c, side in sizes)
+    with torch.no_grad():
+        luma = decoder(skips, coarsest)[0]
+    assert ((luma > 0.01) & (luma < 0.99)).float().mean() > 0.99
 
 
 def test_sizes_are_those_of_the_configuration():
