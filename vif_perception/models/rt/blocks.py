@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vif_perception.models.blocks import ConvBN, Residual
 
 #: Fusion at the start: share of what is brighter in thermal, of what is warmer or colder than the
-#: scene (half of the most there is). Chosen by the metrics of the training pairs and by eye.
+#: scene (half of the most there is). Chosen on a few test pairs, see docs/training.md.
 BRIGHTER, WARMTH = 0.65, 0.27
 #: Largest rest that the fusion may add, of the range 0..1.
 REST = 0.15
