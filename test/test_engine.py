@@ -219,6 +219,16 @@ def test_pretraining_then_training_then_teaching(data, tmp_path):
     assert float(rows(student)[-1]['mask_teacher']) > 0
 
 
+def test_training_starts_from_packaged_weights_by_their_name(data, tmp_path):
+    run(data, tmp_path / 'a', 'network.preset=s', 'network.start=rt-s',
+        'optimizer.lr=1.0e-12', 'optimizer.final_lr=1.0e-13', steps=1)
+    old, new = (read_weights(weights_of(place))[0] for place in ('rt-s', str(tmp_path / 'a')))
+    name = 'decoder.smooth4.conv.weight'
+    torch.testing.assert_close(old[name], new[name], atol=1e-3, rtol=0)
+    with pytest.raises(InputError, match=r'rt-x: is not there.*packaged: rt-s'):
+        run(data, tmp_path / 'b', 'network.start=rt-x', steps=1)
+
+
 def test_frozen_layers_stay_as_they_are(data, tmp_path):
     run(data, tmp_path / 'a', steps=1)
     rest = ('rgb_stream', 'thermal_stream', 'merge', 'sixteenth', 'coarse', 'decoder',

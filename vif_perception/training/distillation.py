@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vif_perception.errors import InputError
+from vif_perception.inference.torch_engine import best_precision
 from vif_perception.models.blocks import resize
 from vif_perception.models.mafs.teacher import Teacher
 from vif_perception.models.prediction import Prediction
@@ -82,8 +83,11 @@ class Distillation:
                 'fusion_teacher of a teacher that sees the pair', where='objective.weights',
                 accepted='objective.teacher.sees=fused',
             )
-        kind = shown.rgb.device.type
-        with torch.set_grad_enabled(into_image), torch.autocast(kind, torch.bfloat16):
+        device = shown.rgb.device
+        precision = best_precision(device)
+        with torch.set_grad_enabled(into_image), torch.autocast(
+            device.type, precision, enabled=precision != torch.float32
+        ):
             if self._sees == 'fused':
                 answer = self._teacher(prediction.fused_y, shown.rgb, shown.y)
             else:

@@ -29,7 +29,7 @@ class NetworkRecipe(Group):
     preset: str = Field('s', description='size, backbone or host of the architecture')
     options: dict[str, Any] = Field({}, description='further settings of the architecture by name')
     start: str = Field(
-        '', description='run folder or .safetensors file to start from; empty: fresh weights'
+        '', description='run folder, weights file or packaged weights to start from; empty: fresh'
     )
     fresh: tuple[str, ...] = Field(
         (), description='beginnings of names of tensors that `start` does not fill'
@@ -69,7 +69,9 @@ class DataRecipe(Group):
 class TeacherRecipe(Group):
     """A trained network whose mask this one imitates."""
 
-    weights: str = Field('', description='run folder or .safetensors file; empty: no teacher')
+    weights: str = Field(
+        '', description='run folder, .safetensors file or packaged weights; empty: no teacher'
+    )
     sees: Literal['pair', 'fused'] = Field(
         'pair', description='both cameras, or this network\'s fused image in colour'
     )

@@ -21,6 +21,7 @@ from torch import nn
 
 from vif_perception.errors import InputError
 from vif_perception.inference.weights import save_network
+from vif_perception.resources import packaged_weights, weights_file
 from vif_perception.training.checkpoint import LAST, write_whole
 from vif_perception.training.recipe import Recipe, differences, load_recipe
 
@@ -194,13 +195,23 @@ def _board(folder: Path, after: int) -> Any:
 
 
 def weights_of(place: str) -> Path:
-    """Weights file that a run folder or a path names.
+    """Weights file that a path, a run folder or the name of packaged weights means.
 
     Raises:
-        InputError: a folder without best weights.
+        InputError: nothing of the kind is there, a folder without best weights.
     """
     path = Path(place)
-    return RunFolder(path).best() if path.is_dir() else path
+    if path.is_dir():
+        return RunFolder(path).best()
+    if path.exists():
+        return path
+    if place in packaged_weights():
+        return weights_file(place)
+    raise InputError(
+        'is not there', where=place, remedy='check the path',
+        accepted='a .safetensors file with its card, the folder of a run, or packaged: '
+        + ', '.join(packaged_weights()),
+    )
 
 
 def _session() -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Any
 
 from vif_perception.errors import InputError
 from vif_perception.inference.weights import load_network
-from vif_perception.resources import packaged_weights, weights_file
 from vif_perception.training.evaluation.members import Cascade, Inputs, Member, Network
 from vif_perception.training.run_folder import weights_of
 from vif_perception.types import LabelSet
@@ -99,7 +98,7 @@ class _Loader:
         self._known: dict[Path, Network] = {}
 
     def __call__(self, place: str) -> Network:
-        path = _weights(place)
+        path = weights_of(place)
         key = path.resolve()
         if key not in self._known:
             network, card = load_network(path)
@@ -117,19 +116,6 @@ def _seeds(word: str) -> tuple[str, list[str]]:
     if not name or not all(places):
         raise InputError(f'{word!r} is no system', accepted=ONE)
     return name, places
-
-
-def _weights(place: str) -> Path:
-    """The file that a path, a run folder or a packaged name means."""
-    if Path(place).exists():
-        return weights_of(place)
-    if place in packaged_weights():
-        return weights_file(place)
-    raise InputError(
-        'is not there', where=place, remedy='check the path',
-        accepted='a .safetensors file with its card, the folder of a run, or packaged: '
-        + ', '.join(packaged_weights()),
-    )
 
 
 def _system(name: str, members: Sequence[Member], word: str) -> System:
