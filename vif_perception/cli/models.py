@@ -92,11 +92,12 @@ def _count(
 
     from vif_perception.models.cost import cost
     from vif_perception.models.diagram import diagram
+    from vif_perception.models.inputs import stride_of
     from vif_perception.models.registry import build, options_of
 
     with torch.device('meta'):
         network = build(name, preset, options=options)
-    stride = int(network.stride)  # type: ignore[arg-type]
+    stride = stride_of(network)
     width, height = (-(-side // stride) * stride for side in size)
     facts = {
         'preset': preset, 'settings': options_of(name, network), 'stride': stride,

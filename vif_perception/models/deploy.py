@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vif_perception.errors import InputError
 from vif_perception.models.blocks import channels_last, fold_batchnorm
+from vif_perception.models.inputs import stride_of
 from vif_perception.models.prediction import Prediction
 
 #: ITU-R BT.601 luma, as in the fusion literature.
@@ -36,7 +37,7 @@ class Deployed(nn.Module):
         self.network = channels_last(fold_batchnorm(network.eval()).to(precision))
         self.precision = precision
         self.scale = 1.0 / temperature
-        self.stride = int(network.stride)  # type: ignore[arg-type]
+        self.stride = stride_of(network)
         self.register_buffer('luma', torch.tensor(LUMA) / 255)
 
     def forward(

@@ -8,6 +8,11 @@ from torch import Tensor, nn
 from vif_perception.errors import InputError
 
 
+def stride_of(network: nn.Module) -> int:
+    """Multiple of which a registered network wants its input's height and width, px."""
+    return int(network.stride)  # type: ignore[arg-type]  # nn.Module attributes are Tensor | Module
+
+
 def check_inputs(
     network: nn.Module, rgb: Tensor, y: Tensor, thermal: Tensor, present: Tensor
 ) -> None:
@@ -34,7 +39,7 @@ def check_inputs(
             'raw images', where=where, accepted='floats 0..1',
             remedy='models.deploy takes the cameras\' own bytes',
         )
-    stride = int(network.stride)  # type: ignore[arg-type]
+    stride = stride_of(network)
     if not height or not width or height % stride or width % stride:
         raise InputError(
             f'input of {width}x{height}', where=where, accepted=f'multiples of {stride}',

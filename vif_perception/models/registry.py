@@ -151,7 +151,7 @@ def build(
 
 def options_of(name: str, network: nn.Module) -> dict[str, Any]:
     """All options of a built network with their values, also those left at the preset's."""
-    settings = dataclasses.asdict(network.config)  # type: ignore[call-overload]
+    settings = dataclasses.asdict(network.config)  # type: ignore[call-overload]  # a dataclass in every family
     return {option: settings[option] for option in families()[name].options}
 
 

@@ -55,9 +55,11 @@ class Outputs:
         if self._wanted('output/entities'):
             self._publish('output/entities', messages.entity_scores(*stamp, result.entities))
         size = result.mask.shape[1], result.mask.shape[0]
-        fits = info is not None and (info.width, info.height) == size
-        if fits and self._wanted('output/fused/camera_info'):
-            info.header = messages.header(*stamp)  # type: ignore[union-attr]
+        if (
+            info is not None and (info.width, info.height) == size
+            and self._wanted('output/fused/camera_info')
+        ):
+            info.header = messages.header(*stamp)
             self._publish('output/fused/camera_info', info)
 
     def debug(

@@ -38,7 +38,7 @@ def told(step: Step) -> Step:
             return result
         return TransitionCallbackReturn.FAILURE
 
-    return guarded  # type: ignore[return-value]
+    return guarded  # type: ignore[return-value]  # wraps() forgets the signature
 
 
 def survive_requests(node: Any) -> None:

@@ -185,9 +185,10 @@ def _view(
             f'data holds {buffer.size} bytes', accepted=f'height x step = {height * step}',
             remedy='the message is cut off or its size fields are wrong: check the driver',
         )
-    shape, strides = (height, width), (step, pixel)
+    shape: tuple[int, ...] = (height, width)
+    strides: tuple[int, ...] = (step, pixel)
     if layout.channels > 1:
-        shape, strides = (*shape, layout.channels), (*strides, 1)  # type: ignore[assignment]
+        shape, strides = (*shape, layout.channels), (*strides, 1)
     image: np.ndarray = np.ndarray(shape, dtype, buffer=buffer, strides=strides)
     # torch cannot take rows whose step is no multiple of the value size, nor foreign byte order
     if not (dtype.isnative and image.flags.aligned):

@@ -23,6 +23,7 @@ from vif_perception.errors import InputError, ends_with_one_line
 from vif_perception.inference.weights import save_network
 from vif_perception.labels import MFNET
 from vif_perception.models.blocks import channels_last
+from vif_perception.models.inputs import stride_of
 from vif_perception.models.mafs import MAFS
 from vif_perception.models.registry import build
 from vif_perception.schema import override
@@ -186,7 +187,7 @@ def _check(arguments: argparse.Namespace) -> None:
         network = build(
             arguments.network, arguments.preset, options=_pairs(arguments.option)
         )
-    stride = int(network.stride)  # type: ignore[arg-type]
+    stride = stride_of(network)
     if any(side < 1 or side % stride for side in arguments.size):
         raise InputError(
             f'is {arguments.size[0]} {arguments.size[1]}', where='--size',

@@ -170,12 +170,14 @@ def pin_entities(
     Raises:
         InputError: a network without entity gates, an unknown name, a value outside 0..1.
     """
+    if not pins:
+        return
     tokens = getattr(network, 'tokens', None)
-    if pins and not isinstance(tokens, EntityTokens):
+    if not isinstance(tokens, EntityTokens):
         raise InputError(
             f'{type(network).__name__} has no entity gates to pin', accepted='a preset of egmt'
         )
     for name, value in pins.items():
         if name not in names:
             raise InputError(f'unknown entity {name!r}', accepted=', '.join(names))
-        tokens.pin(names.index(name), value)  # type: ignore[union-attr]
+        tokens.pin(names.index(name), value)

@@ -57,7 +57,7 @@ def make_boxes(
         if name.lower() not in ids:
             raise InputError(f'a box has class {name!r}', where=where, accepted=', '.join(names))
         try:
-            x1, y1, x2, y2 = (float(value) for value in row[1:])  # type: ignore[arg-type]
+            x1, y1, x2, y2 = (float(value) for value in row[1:])  # type: ignore[arg-type]  # None is caught below
         except (TypeError, ValueError):
             x1 = y1 = x2 = y2 = float('nan')
         if not (x1 <= x2 < np.inf and y1 <= y2 < np.inf):
