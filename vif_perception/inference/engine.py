@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -85,7 +86,7 @@ def create_engine(config: Config) -> Engine:
 
 def _weights(model: ModelConfig) -> Path:
     if model.weights:
-        return Path(model.weights).expanduser()
+        return Path(os.path.expanduser(model.weights))
     find(model.name, model.preset)  # what there is not at all has no weights to be missed
     return weights_file(f'{model.name}-{model.preset}')
 

@@ -5,6 +5,7 @@ Needs neither launch nor rclpy nor torch: `ros2 launch` may run in another Pytho
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,9 +179,9 @@ def fusion_parameters(given: Given) -> dict[str, Any]:
 
 def evaluate_parameters(given: Given) -> dict[str, Any]:
     """Return what beats the parameter files of the evaluate node."""
-    gate = given['gate'] and str(Path(given['gate']).expanduser().absolute())
+    gate = given['gate'] and str(Path(os.path.expanduser(given['gate'])).absolute())
     return input_parameters(given) | {
-        'out': str(Path(given['out']).expanduser().absolute()), 'gate': gate,
+        'out': str(Path(os.path.expanduser(given['out'])).absolute()), 'gate': gate,
     }
 
 
@@ -220,7 +221,7 @@ def bag_play(given: Given, qos_file: str) -> list[str]:
         InputError: rate or offset is no number.
     """
     command = [
-        'ros2', 'bag', 'play', str(Path(given['bag']).expanduser()), '--delay', '1.0',
+        'ros2', 'bag', 'play', str(Path(os.path.expanduser(given['bag']))), '--delay', '1.0',
         '--disable-keyboard-controls', '--rate', str(_number(given, 'rate', float)),
         '--start-offset', str(_number(given, 'start_offset', float)),
         '--qos-profile-overrides-path', qos_file,
@@ -258,7 +259,7 @@ def _resolved(topic: str, namespace: str) -> str:
 
 def _parameter_file(name: str) -> Path:
     if name.endswith(('.yaml', '.yml')):
-        path = Path(name).expanduser()
+        path = Path(os.path.expanduser(name))
         if not path.is_file():
             raise InputError(f'{name} is not there', where='params_file',
                              accepted='a YAML file, or the name of a packaged one')
