@@ -37,5 +37,7 @@ RUN printf '#!/bin/bash\nset -e\n. /opt/ros/%s/setup.bash\n. /opt/vif/install/se
 # No root where none is needed; cameras come by topics.
 RUN useradd --create-home robot
 USER robot
+# ros2 launch leaves its nodes behind when SIGTERM, the default of docker stop, ends it.
+STOPSIGNAL SIGINT
 ENTRYPOINT ["/entrypoint.sh"]
 CMD ["ros2", "launch", "vif_perception", "fusion.launch.py", "--show-args"]
