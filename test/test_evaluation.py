@@ -308,6 +308,7 @@ def test_each_check_finds_the_frame_that_shows_it():
         changed('person by day', 'day', mask=(half, 2)),
         changed('person', 'night', mask=(np.s_[:9], 2)),
         changed('warm lamp', 'night', rgb=(half, 255), thermal=(half, 200)),
+        changed('railing', 'night', rgb=(np.s_[HEIGHT // 2:], 255)),
         changed('lamp', 'night', rgb=(np.s_[:5], 255)),
         changed('sky', 'day', rgb=(np.s_[:15], 200)),
         changed('cold and flat', 'day', thermal=(np.s_[:], 10)),

@@ -53,6 +53,12 @@ def test_missing_file_and_missing_card(tmp_path, saved):
         load_network(saved)
 
 
+def test_a_home_of_nobody_is_a_file_that_is_not_there():
+    config = load_config(None, ['model.weights=~nobody-of-this-name/x.safetensors'])
+    with pytest.raises(InputError, match=r'~nobody-of-this-name/x\.json: cannot be read'):
+        create_engine(config)
+
+
 def test_wrong_hash_prints_both(saved):
     wanted = json.loads(saved.with_suffix('.json').read_text())['sha256']
     saved.write_bytes(saved.read_bytes()[:-4] + b'abcd')

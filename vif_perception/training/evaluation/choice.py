@@ -51,7 +51,8 @@ def _person(frame: EvaluationFrame, grey: np.ndarray, labels: LabelSet | None) -
 def _lamps(frame: EvaluationFrame, grey: np.ndarray, labels: LabelSet | None) -> float:
     if _light(frame, grey) != 'night':
         return 0.0
-    return float(((grey >= SATURATED) & (frame.thermal < WARM)).sum())
+    upper = len(grey) // 2  # below it, white railings and lane marks in head lights win
+    return float(((grey[:upper] >= SATURATED) & (frame.thermal[:upper] < WARM)).sum())
 
 
 def _sky(frame: EvaluationFrame, grey: np.ndarray, labels: LabelSet | None) -> float:
@@ -69,7 +70,8 @@ CHECKS = (
     Check('Is the night pedestrian bright and textured?',
           'the night frame with most pixels of persons in the truth', _person),
     Check('Is lamp glare cut so that its outline shows?',
-          f'the night frame with most pixels of Y >= {SATURATED} that are below {WARM} in thermal',
+          f'the night frame with most pixels of Y >= {SATURATED} in the upper half that are below '
+          f'{WARM} in thermal',
           _lamps),
     Check('Is the day sky clean?',
           f'the day frame with most pixels of Y >= {SKY} in the upper third', _sky),
