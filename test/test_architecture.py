@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'vif_perception'
 
 #: Modules beside the rooms: what everyone may know, and whom they may know.
-GROUND = {'errors', 'types', 'labels', 'config', 'resources', 'yaml_text', 'schema'}
+GROUND = {'errors', 'types', 'labels', 'config', 'resources', 'yaml_text', 'schema', 'files'}
 #: room -> rooms it may import; arrows point down only.
 ROOMS = {
     'sensing': GROUND,
@@ -34,6 +34,7 @@ ROOMS = {
 }
 GROUND_KNOWS = {
     'errors': set(), 'types': set(), 'labels': {'types'}, 'resources': {'errors'},
+    'files': {'errors'},
     'yaml_text': {'errors'}, 'config': {'errors', 'schema'},
     'schema': {'errors', 'yaml_text'},
 }

@@ -110,6 +110,14 @@ def test_bad_usage_is_2(words: list[str]) -> None:
     assert 'Usage' in result.stderr
 
 
+@pytest.mark.parametrize('words', [
+    ['models', '--config', 'x' * 300], ['entities', 'x' * 300], ['bench', '--replay', 'x' * 300],
+    ['export', 'rt/n', '--out', 'x' * 300],
+])
+def test_names_that_no_file_can_have_are_bad_input(words: list[str]) -> None:
+    assert 'xxx: ' in refused(call(*words))
+
+
 def test_models_lists_every_network() -> None:
     rows = json.loads(call('models', '--json').stdout)
     assert [(row['name'], row['preset']) for row in rows] == [

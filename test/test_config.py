@@ -101,6 +101,8 @@ def test_bad_overrides_say_what_is_wrong(sets: list[str], words: list[str]) -> N
     ('sync: [', 'not YAML'),
     ('!!python/object/apply:os.getcwd []', 'not YAML'),
     ('sync: {max_skew_msec: 3}', 'max_skew_ms'),
+    ('reference: rgb\nreference: thermal', "'reference' is given twice"),
+    ('sync: {max_skew_ms: 3, max_skew_ms: 4}', "'max_skew_ms' is given twice"),
 ])
 def test_bad_files_name_the_file(tmp_path: Path, text: str, word: str) -> None:
     path = written(tmp_path, text)

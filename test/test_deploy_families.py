@@ -16,13 +16,15 @@ FAMILIES = {
     'cascade': ('multitaskvif', 'rt', {'way': 'cascade'}),
     'own': ('multitaskvif', 'rt', {'way': 'own'}),
 }
+#: Without a stand-in: what they lack is black.
+COMPARISON = ('rt_early', 'rt_rgb', 'rt_thermal')
 WINDOW = torch.tensor([0.0, 65535.0])
 MODES = {'FUSED': (1.0, 1.0), 'RGB_ONLY': (1.0, 0.0), 'THERMAL_ONLY': (0.0, 1.0)}
 
 
 def deployed(family: str) -> Deployed:
     torch.manual_seed(0)
-    name, preset, options = FAMILIES[family]
+    name, preset, options = FAMILIES.get(family, (family, 's', {}))
     return Deployed(build(name, preset, classes=5, entities=4, options=options).eval()).eval()
 
 
@@ -80,7 +82,7 @@ def test_thermal_of_its_own_size_with_a_warp(family, mode):
     assert torch.equal(fused, rgb) is (mode == 'RGB_ONLY')
 
 
-@pytest.mark.parametrize('family', FAMILIES)
+@pytest.mark.parametrize('family', [*FAMILIES, *COMPARISON])
 @pytest.mark.parametrize('mode', ['RGB_ONLY', 'THERMAL_ONLY'])
 def test_the_absent_camera_says_nothing_whatever_it_shows(family, mode):
     size = (33, 47)
@@ -137,6 +139,23 @@ def test_raw_images_of_the_wrong_type(rgb, thermal):
             torch.zeros(8, 8, 3, dtype=rgb), torch.zeros(8, 8, dtype=thermal), WINDOW,
             torch.ones(2),
         )
+
+
+@pytest.mark.parametrize('grid', [
+    torch.zeros(8, 8, 3), torch.zeros(8, 8), torch.zeros(8, 8, 2, dtype=torch.float64),
+])
+def test_grids_of_the_wrong_kind(grid):
+    with pytest.raises(InputError, match=r'a grid of .*; accepted: H x W x 2 float32'):
+        deployed('rt')(
+            torch.zeros(8, 8, 3, dtype=torch.uint8), torch.zeros(8, 8), WINDOW, torch.ones(2),
+            None, grid,
+        )
+
+
+@pytest.mark.parametrize('temperature', [0.0, -1.0, float('nan'), float('inf')])
+def test_temperatures_that_are_none(temperature):
+    with pytest.raises(InputError, match='temperature'):
+        Deployed(network('rt'), temperature=temperature)
 
 
 def network(family: str) -> torch.nn.Module:

@@ -137,7 +137,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(data, tmp_path):
         table.add(4, {'loss': 1.0})
     other = tmp_path / 'other'
     with files_of_at_most(1_000_000), pytest.raises(
-        InputError, match=r'best-0000003.*cannot be written.*make room on the disk.*--resume'
+        InputError, match=r'best-0000003.*cannot be written.*make room on the disk.*is kept'
     ):
         run(data, other)
     assert not list(other.glob('best*'))

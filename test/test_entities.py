@@ -104,6 +104,8 @@ def test_byte_order_mark_and_blank_lines_are_harmless(tmp_path):
     ('{"id": "1", "captions": []}', r'captions is \[\]'),
     ('{"id": "1", "captions": "a car"}', "captions is 'a car'"),
     ('{"id": "1", "captions": ["a car", null]}', 'a caption is None'),
+    ('{"id": "\\ud800", "captions": ["a car"]}', 'id is '),
+    ('{"id": "1", "captions": ["\\udfff"]}', 'a caption is '),
     ('["1", "a car"]', 'is a list'),
     ('{"id": "1", ', 'is not JSON'),
 ])
@@ -291,6 +293,7 @@ def test_annotations_come_back(tmp_path, source, control):
     ({'source': 'captions', 'images': {'a': {'entities': ['car'], 'scores': {}}}}, 'belong'),
     ({'source': 'captions', 'images': {'a': {'entities': ['car'], 'scores': {'car': 2}}}},
      "score of 'car' is 2"),
+    ({'source': 'captions', 'images': {'a': {'entities': [['car']], 'scores': {}}}}, 'belong'),
 ])
 def test_bad_annotations(tmp_path, content, words):
     path = tmp_path / 'a.json'
@@ -369,6 +372,8 @@ def test_embeddings_come_back(tmp_path):
     (np.ones((2, WIDTH), np.int32), 'int32'),
     (np.zeros((2, WIDTH), np.float32), 'zero or not finite'),
     (np.full((2, WIDTH), np.nan, np.float32), 'zero or not finite'),
+    (np.full((2, WIDTH), 1e30, np.float32), 'zero or not finite'),
+    (np.full((2, WIDTH), 1e-45, np.float32), 'zero or not finite'),
     (np.array([{}, {}], object), 'cannot be read'),
 ])
 def test_embeddings_that_do_not_fit(tmp_path, table, words):
@@ -377,7 +382,10 @@ def test_embeddings_that_do_not_fit(tmp_path, table, words):
         read_embeddings(tmp_path / 't.npy', Vocabulary(('car', 'bus')))
 
 
-@pytest.mark.parametrize('content', [None, b'', b'no numpy file'])
+@pytest.mark.parametrize('content', [
+    None, b'', b'no numpy file', b'PK\x03\x04',
+    b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'shape'",
+])
 def test_no_embeddings(tmp_path, content):
     if content is not None:
         (tmp_path / 't.npy').write_bytes(content)
@@ -613,6 +621,10 @@ def test_the_sentence_control_goes_where_entities_go(tmp_path, monkeypatch):
 @pytest.mark.parametrize('words, said', [
     ('absent.jsonl', 'absent.jsonl: is not there'),
     ('captions.jsonl --set ../x', '--set: '),
+    ('captions.jsonl --set vocab', '--set: '),
+    ('set.json --out .', 'set.json: would be replaced'),
+    ('captions.jsonl --least-images 1 --votes 1 --out full', 'full'),
+    ('colours', 'a.png: mask has mode RGB'),
     ('captions.jsonl', 'at least 20 (--least-images)'),
     ('empty', 'empty: holds no masks'),
     ('notes', 'a.png: cannot be read'),
@@ -620,13 +632,23 @@ def test_the_sentence_control_goes_where_entities_go(tmp_path, monkeypatch):
     ('latin.jsonl', 'latin.jsonl: is not UTF-8'),
     ('none.jsonl', 'none.jsonl:1: captions is []'),
     ('captions.jsonl --control inverted', "'inverted'"),
+    ('captions.jsonl --scores scores.json', "image 'a': score of 'car' is 7; accepted: -1..1"),
+    ('captions.jsonl --scores list.json', "list.json: image 'a': is a list"),
+    ('captions.jsonl --truth empty', 'empty: holds no masks'),
+    ('colours --truth notes', '--scores and --truth: are for captions'),
 ])
 def test_the_command_refuses(tmp_path, monkeypatch, words, said):
     monkeypatch.chdir(tmp_path)
     for name in ('empty', 'notes'):
         Path(name).mkdir()
     Path('notes/a.png').write_text('no image')
-    write_captions(Path('captions.jsonl'), [('a', ['a car'])])
+    Path('colours').mkdir()
+    Image.new('RGB', (4, 4)).save('colours/a.png')
+    Path('full').write_text('a file')
+    Path('scores.json').write_text('{"a": {"car": 7}}')
+    Path('list.json').write_text('{"a": [0.5]}')
+    write_captions(Path('captions.jsonl'), [('a', ['a car']), ('b', ['a bus'])])
+    write_captions(Path('set.json'), [('a', ['a car'])])
     write_captions(Path('none.jsonl'), [('a', [])])
     Path('no_id.jsonl').write_text('{"id": "a", "captions": ["a car"]}\n{"captions": ["a car"]}')
     Path('latin.jsonl').write_bytes('{"id": "a", "captions": ["Männer"]}'.encode('latin-1'))
@@ -634,6 +656,27 @@ def test_the_command_refuses(tmp_path, monkeypatch, words, said):
     assert done.exit_code == 2
     assert said in done.output
     assert not Path('entities').exists()
+    assert Path('full').read_text() == 'a file'
+    assert read_captions(Path('set.json')) == {'a': ('a car',)}
+
+
+def test_the_command_filters_by_scores_and_masks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('masks').mkdir()
+    truth = np.zeros((10, 10), np.uint8)
+    truth[:5] = 2
+    Image.fromarray(truth).save('masks/0.png')
+    ids = [str(i) for i in range(10)]
+    write_captions(Path('c.jsonl'), [(i, ['a car', 'the car']) for i in ids] + [('10', ['a bus'])])
+    Path('s.json').write_text(json.dumps({i: {'car': 0.1 * int(i)} for i in ids}))
+    done = CliRunner().invoke(app, [
+        'entities', 'c.jsonl', '-o', 'e', '--scores', 's.json', '--truth', 'masks', '--votes', '1',
+        '--least-images', '1',
+    ])
+    assert done.exit_code == 0, done.output
+    found = read_annotations(Path('e/set.json')).images
+    assert [image for image in ids if 'car' in found[image]] == [str(i) for i in range(2, 10)]
+    assert found['0'] == {'person': 1.0}, 'the mask shows a person and no car'
 
 
 def test_the_command_says_what_it_accepts_and_which_option_sets_the_limit(tmp_path):

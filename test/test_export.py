@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from vif_perception.cli.main import app
 from vif_perception.errors import InputError
 from vif_perception.inference.onnx_file import Shape, export_onnx
-from vif_perception.inference.weights import untrained
+from vif_perception.inference.weights import save_network, untrained
 from vif_perception.labels import MFNET
 from vif_perception.models import registry
 from vif_perception.models.registry import families
@@ -103,6 +103,20 @@ def test_bad_words(words: list[str], said: str, tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert re.search(said, done.stderr), done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('name', ['x.safetensors', 'x.json'])
+def test_the_weights_are_not_written_over(name: str, tmp_path: Path) -> None:
+    path = tmp_path / 'x.safetensors'
+    save_network(
+        registry.build('rt', 'n'), path, name='x', network='rt', preset='n', classes=MFNET.names,
+        colors=MFNET.colors, entities=MFNET.names[1:],
+    )
+    before = [(tmp_path / one).read_bytes() for one in ('x.safetensors', 'x.json')]
+    done = call('export', path, '--out', tmp_path / name)
+    assert done.exit_code == 2
+    assert '--out: would replace the weights' in done.stderr
+    assert before == [(tmp_path / one).read_bytes() for one in ('x.safetensors', 'x.json')]
 
 
 def test_without_onnx_the_error_says_what_to_install(

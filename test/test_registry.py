@@ -50,6 +50,17 @@ def test_what_cannot_be_built_names_what_can(name, preset, options, said):
         build(name, preset, options=options)
 
 
+@pytest.mark.parametrize('counts', [
+    {'classes': 1}, {'classes': 256}, {'classes': 2.5}, {'classes': True}, {'entities': 0},
+    {'entities': -1}, {'entities': '8'},
+])
+@pytest.mark.parametrize('name', families())
+def test_counts_that_no_mask_and_no_score_can_have(name, counts):
+    (what, count), = counts.items()
+    with pytest.raises(InputError, match=f'{count!r} {what}; accepted: a whole number'):
+        build(name, families()[name].default, **counts)
+
+
 def test_options_beat_the_preset_and_lists_are_tuples():
     network = ghost('egmt', 'tiny', options={'dims': [8, 16, 16, 16], 'blocks': 2})
     assert network.config.dims == (8, 16, 16, 16)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,6 +58,32 @@ def test_a_home_of_nobody_is_a_file_that_is_not_there():
     config = load_config(None, ['model.weights=~nobody-of-this-name/x.safetensors'])
     with pytest.raises(InputError, match=r'~nobody-of-this-name/x\.json: cannot be read'):
         create_engine(config)
+
+
+@pytest.mark.parametrize('path', ['/', '.', ''])
+def test_a_folder_is_no_weights_file(path):
+    with pytest.raises(InputError, match=r'is no file|cannot be read'):
+        load_network(Path(path))
+
+
+def test_a_name_that_no_file_can_have():
+    with pytest.raises(InputError, match='cannot be read'):
+        load_network(Path('x' * 300))
+
+
+@pytest.mark.parametrize('kind', ['F4', 'F8_E4M3', 'F8_E8M0', 'no kind'])
+def test_numbers_of_another_kind(saved, kind):
+    content = saved.read_bytes()
+    length = int.from_bytes(content[:8], 'little')
+    header = json.loads(content[8:8 + length])
+    first = next(key for key in header if key != '__metadata__')
+    count = header[first]['data_offsets'][1] - header[first]['data_offsets'][0]
+    header[first].update(dtype=kind, shape=[2 * count if kind == 'F4' else count])
+    text = json.dumps(header).encode()
+    saved.write_bytes(len(text).to_bytes(8, 'little') + text + content[8 + length:])
+    rehash(saved)
+    with pytest.raises(InputError, match=r'not safetensors|does not fit'):
+        load_network(saved)
 
 
 def test_wrong_hash_prints_both(saved):

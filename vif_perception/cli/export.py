@@ -12,6 +12,7 @@ import typer
 
 from vif_perception.cli import console
 from vif_perception.cli.sim import parse_size
+from vif_perception.errors import InputError
 
 
 class Format(str, Enum):
@@ -64,7 +65,7 @@ def export(
         None if thermal_size is None else parse_size(thermal_size, '--thermal-size'),
         thermal_type.value,
     )
-    network, card = _network(weights)
+    network, card = _network(weights, out)
     agreement = export_onnx(network, card, out, shape)
     if as_json:
         typer.echo(json.dumps({'format': form.value, 'out': str(out), **asdict(agreement)}))
@@ -76,15 +77,16 @@ def export(
     )
 
 
-def _network(weights: str) -> tuple[Any, Any]:
+def _network(weights: str, out: Path) -> tuple[Any, Any]:
     from vif_perception.inference.weights import load_network, untrained
     from vif_perception.resources import weights_file
 
     name, slash, preset = weights.partition('/')
-    if weights.endswith('.safetensors'):
-        return load_network(Path(weights))
-    if not slash:
-        return load_network(weights_file(weights))
+    if weights.endswith('.safetensors') or not slash:
+        path = Path(weights) if weights.endswith('.safetensors') else weights_file(weights)
+        if out.resolve() in (path.resolve(), path.with_suffix('.json').resolve()):
+            raise InputError('would replace the weights', where='--out', accepted='another file')
+        return load_network(path)
     made = untrained(name, preset)
     console.complain(f'{name} {preset} is untrained: good for trying a runtime, for nothing else')
     return made

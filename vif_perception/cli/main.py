@@ -48,9 +48,18 @@ class _Commands(TyperGroup):
         except InputError as error:
             console.complain(f'error: {error}')
             raise typer.Exit(2) from None
+        except OSError as error:
+            if error.filename is None:
+                raise  # not about a file that somebody named
+            console.complain(f'error: {InputError(_words(error), where=str(error.filename))}')
+            raise typer.Exit(2) from None
         except KeyboardInterrupt:
             console.complain('interrupted')
             raise typer.Exit(130) from None
+
+
+def _words(error: OSError) -> str:
+    return f'cannot be read or written ({error.strerror or error})'
 
 
 app = typer.Typer(

@@ -35,7 +35,8 @@ def models(
 ) -> None:
     """List the networks, or describe one.
 
-    With --config or --set the network is that of model.name, model.preset and model.options.
+    With --config or --set the network is that of model.name, model.preset and model.options;
+    NAME and PRESET beat them.
     """
     from vif_perception.config import load_config
     from vif_perception.models.registry import families, find
@@ -47,6 +48,8 @@ def models(
     if name is None:
         _print_list([row for known in families() for row in _presets(known)], as_json)
         return
+    if preset is None and name == wanted.name and (config or sets):
+        preset = wanted.preset
     if preset is None and (diagram or wanted.options):
         preset = find(name, None).default
     facts = _family(name, find(name, preset))

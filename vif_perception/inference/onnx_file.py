@@ -6,6 +6,7 @@ Standard operators only, fixed sizes. Needs the extra ``export``.
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from vif_perception.errors import InputError
+from vif_perception.files import write_whole
 from vif_perception.inference.weights import Card
 from vif_perception.models.deploy import Deployed
 from vif_perception.models.registry import find
@@ -71,7 +73,7 @@ def export_onnx(network: nn.Module, card: Card, path: Path, shape: Shape) -> Agr
     reason = find(card.network, card.preset).onnx
     if reason:
         raise InputError(f'{card.network} cannot be written as ONNX: {reason}')
-    if not path.parent.is_dir() or path.is_dir():
+    if not path.parent.is_dir() or path.is_dir() or not os.access(path.parent, os.W_OK):
         raise InputError('is no place for a file', where=str(path), remedy='choose another --out',
                          accepted='the name of a file in a folder that is there, as x.onnx')
     onnx, runtime = _packages()
@@ -88,10 +90,7 @@ def export_onnx(network: nn.Module, card: Card, path: Path, shape: Shape) -> Agr
     onnx.helper.set_model_props(model, {'card': card.model_dump_json(by_alias=True)})
     content = model.SerializeToString()
     agreement = _compare(deployed, pair, runtime.InferenceSession(content))
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise InputError(f'cannot be written ({error.strerror})', where=str(path)) from None
+    write_whole(path, content)
     return agreement
 
 

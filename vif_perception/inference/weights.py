@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor, isfinite, nn
 
 from vif_perception.errors import InputError
+from vif_perception.files import write_whole
 from vif_perception.labels import MFNET
 from vif_perception.models.registry import build, options_of
 from vif_perception.types import LabelSet
@@ -39,7 +41,7 @@ class Card(BaseModel):
     classes: tuple[str, ...] = Field(min_length=2, max_length=255)
     colors: tuple[tuple[int, int, int], ...]
     entities: tuple[str, ...]
-    temperature: float = Field(1.0, gt=0, le=100)
+    temperature: float = Field(1.0, ge=0.01, le=100)
     sha256: str = Field(pattern='^[0-9a-f]{64}$')
     training: dict[str, Any] = {}
     protocol: str = ''
@@ -72,10 +74,12 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], Card]:
     Raises:
         InputError: file or card is missing or damaged, the hash differs, values are not finite.
     """
+    if not path.name:
+        raise InputError('is no file', where=str(path), accepted='a .safetensors file')
     try:
         card = read_card(path.with_suffix('.json'))
     except InputError:
-        if path.is_file():
+        if os.path.isfile(path):  # unlike Path.is_file also for names that no file can have
             _tensors(_read(path), str(path))  # what is no weights file needs no card
         raise
     content = _read(path)
@@ -87,7 +91,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], Card]:
         )
     tensors = _tensors(content, str(path))
     for key, tensor in tensors.items():
-        if not isfinite(tensor).all():
+        if tensor.dtype.itemsize > 1 and not isfinite(tensor).all():
             raise InputError(
                 f'{key} holds values that are not finite', where=str(path),
                 remedy='the training diverged: take an earlier checkpoint',
@@ -159,12 +163,13 @@ def save_network(network: nn.Module, path: Path, /, **card: Any) -> Card:
     Args:
         card: the card's fields but ``sha256`` and ``options``, which are the network's own.
     """
-    path.write_bytes(save({k: value.contiguous() for k, value in network.state_dict().items()}))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    content = save({k: value.contiguous() for k, value in network.state_dict().items()})
+    digest = hashlib.sha256(content).hexdigest()
     own = {'options': options_of(card['network'], network), 'sha256': digest}
     made = Card.model_validate({'schema': 1, **card, **own})
     text = json.dumps(made.model_dump(by_alias=True), indent=1)
-    path.with_suffix('.json').write_text(text + '\n', encoding='utf-8')
+    write_whole(path, content)
+    write_whole(path.with_suffix('.json'), (text + '\n').encode())
     return made
 
 
@@ -185,7 +190,7 @@ def _read(path: Path) -> bytes:
 def _tensors(content: bytes, where: str) -> dict[str, Tensor]:
     try:
         return load(content)
-    except SafetensorError as error:
+    except (SafetensorError, KeyError, RuntimeError) as error:  # number types it cannot make
         raise InputError(
             f'is not safetensors ({error})', where=where,
             accepted='the .safetensors file that the training wrote', remedy='copy it again',

@@ -5,6 +5,8 @@ Every backend runs this module, so every backend gives the same answer and nothi
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,6 +27,9 @@ class Deployed(nn.Module):
         network: a network of the registry in eval mode; its BatchNorm is folded in place.
         precision: of the convolutions; blending and scores stay float32.
         temperature: of the mask's softmax, from calibration on validation data.
+
+    Raises:
+        InputError: a temperature that is not above 0.
     """
 
     luma: Tensor
@@ -34,6 +39,8 @@ class Deployed(nn.Module):
         temperature: float = 1.0,
     ):
         super().__init__()
+        if not 0 < temperature < math.inf:
+            raise InputError(f'temperature {temperature}', accepted='a number above 0')
         self.network = channels_last(fold_batchnorm(network.eval()).to(precision))
         self.precision = precision
         self.scale = 1.0 / temperature
@@ -50,7 +57,8 @@ class Deployed(nn.Module):
             rgb: h x w x 3 uint8, R G B.
             thermal: h x w uint8, uint16 or float32.
             window: 2 float32: thermal values shown as black and white.
-            present: 2 float32 flags 0 or 1: rgb, thermal. An absent camera's image is ignored.
+            present: 2 flags 0 or 1: rgb, thermal. Of an absent camera nothing is read; networks
+                without a stand-in for it see black.
             rgb_grid, thermal_grid: H x W x 2 float32, where reference pixel (v, u) lies in that
                 image, px (x, y), pixel centres at integers; None where the image already is
                 H x W in reference geometry.
@@ -60,14 +68,16 @@ class Deployed(nn.Module):
             (round(255 * max softmax)), entity scores K float32 0..1.
 
         Raises:
-            InputError: wrong channel count or type, or sizes that differ without a grid.
+            InputError: wrong channel count, type or grid, or sizes that differ without a grid.
         """
         _check_raw(rgb, thermal, rgb_grid, thermal_grid)
+        present = present.float()
         color = _warp(rgb * present[0], rgb_grid)
         low, high = window[0], window[1]
         heat = ((thermal.float() - low) / (high - low)).clamp_(0, 1)
         if thermal.is_floating_point():
             heat = torch.nan_to_num(heat)
+        heat = torch.where(present[1] > 0, heat, 0.0)
         heat = _warp(heat[..., None], thermal_grid)[..., 0]
         y = color @ self.luma
         height, width = y.shape
@@ -118,6 +128,13 @@ def _check_raw(
         or thermal.ndim != 2 or thermal.dtype not in kinds or not rgb.numel() * thermal.numel()
     ):
         raise InputError(f'rgb and thermal of {found}', accepted=accepted)
+    for grid in (rgb_grid, thermal_grid):
+        if grid is not None and (
+            grid.ndim != 3 or grid.shape[2] != 2 or grid.dtype != torch.float32
+        ):
+            raise InputError(
+                f'a grid of {list(grid.shape)} {str(grid.dtype)[6:]}', accepted='H x W x 2 float32'
+            )
     sizes = [
         tuple(image.shape[:2]) if grid is None else tuple(grid.shape[:2])
         for image, grid in ((rgb, rgb_grid), (thermal, thermal_grid))

@@ -29,10 +29,10 @@ def check_inputs(
     n, _, height, width = rgb.shape if rgb.ndim == 4 else (0, 0, 0, 0)
     found = tuple(tuple(x.shape) for x in (rgb, y, thermal, present))
     plane = (n, 1, height, width)
-    if rgb.ndim != 4 or found != ((n, 3, height, width), plane, plane, (n, 2)):
+    if rgb.ndim != 4 or not n or found != ((n, 3, height, width), plane, plane, (n, 2)):
         raise InputError(
             f'rgb, y, thermal, present of shapes {", ".join(map(str, found))}', where=where,
-            accepted='N x 3 x H x W, N x 1 x H x W, N x 1 x H x W, N x 2',
+            accepted='N x 3 x H x W, N x 1 x H x W, N x 1 x H x W, N x 2, with N at least 1',
         )
     if not all(x.is_floating_point() for x in (rgb, y, thermal, present)):
         raise InputError(

@@ -18,7 +18,7 @@ class Prediction:
     Attributes:
         fused_y: N x 1 x H x W, luma of the fused image, 0..1.
         logits: N x classes x h x w before softmax, with h, w a whole part of H, W.
-        entity_logits: N x entities, before sigmoid; N x 0 without an entity head.
+        entity_logits: N x entities, before sigmoid.
         auxiliaries: further outputs that only training reads, by name.
     """
 

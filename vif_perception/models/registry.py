@@ -138,13 +138,21 @@ def build(
     Args:
         name, preset, options: ``model.name``, ``model.preset``, ``model.options``; an option
             that is not given keeps the preset's value.
-        classes: ids in the mask; entities: scores beside it.
+        classes: ids in the mask, 2 to 255 (255 is what is not labelled); entities: scores beside
+            it, 1 to 4096.
 
     Raises:
         InputError: unknown name, preset or option, a value that the network cannot have, or a
             package it needs is not installed.
     """
     family = find(name, preset)
+    for what, count, least, most in (
+        ('classes', classes, 2, 255), ('entities', entities, 1, 4096),
+    ):
+        if type(count) is not int or not least <= count <= most:
+            raise InputError(
+                f'{count!r} {what}', where=name, accepted=f'a whole number of {least} to {most}'
+            )
     settings = {**family.presets[preset].settings, **_checked(name, family, options)}
     return family.network(family.config(classes=classes, entities=entities, **settings))
 

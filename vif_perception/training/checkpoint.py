@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from vif_perception.errors import InputError
+from vif_perception.files import write_whole
 
 LAST = 'last.pt'
 
@@ -40,25 +40,4 @@ def read_checkpoint(folder: Path) -> dict[str, Any] | None:
         raise InputError(
             f'cannot be read ({str(error).splitlines()[0]})', where=str(path),
             remedy='remove it and start the run again, or copy it again',
-        ) from None
-
-
-def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write a file that other processes, and a later run, see whole or not at all.
-
-    Raises:
-        InputError: the disk is full or cannot be written.
-    """
-    beside = path.with_name(path.name + '.tmp')
-    try:
-        with beside.open('wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise InputError(
-            f'cannot be written ({error.strerror})', where=str(path),
-            remedy='make room on the disk and go on with --resume; what was there is kept',
         ) from None

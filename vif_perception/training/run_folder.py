@@ -20,9 +20,10 @@ import yaml
 from torch import nn
 
 from vif_perception.errors import InputError
+from vif_perception.files import write_whole
 from vif_perception.inference.weights import save_network
 from vif_perception.resources import packaged_weights, weights_file
-from vif_perception.training.checkpoint import LAST, write_whole
+from vif_perception.training.checkpoint import LAST
 from vif_perception.training.recipe import Recipe, differences, load_recipe
 
 RECIPE, RUN, METRICS = 'recipe.yaml', 'run.json', 'metrics.csv'

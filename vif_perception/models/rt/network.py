@@ -4,7 +4,7 @@ Three published ideas in one small network: a multi-task head on a shared encode
 an entity head that gates the features (EGMT, without a text model on the robot), and both streams
 segmented, not the fused picture (MAFS). The fused image is a per-pixel blend of the two inputs
 with predicted weights and a small bounded residual, so texture is never painted and chroma passes
-through untouched. All convolutions run at a quarter of the resolution or below.
+through untouched. All dense convolutions run at a quarter of the resolution or below.
 """
 
 from __future__ import annotations

@@ -88,6 +88,8 @@ def read_mask(path: Path) -> np.ndarray:
 
 
 def _open(path: Path) -> Image.Image:
+    if path.exists() and not path.is_file():
+        raise InputError('is no file', where=str(path), accepted='an image')
     try:
         with Image.open(path) as image:
             image.load()

@@ -65,19 +65,42 @@ def read_annotations(path: Path) -> Annotations:
     )
 
 
+def read_scores(path: Path) -> dict[str, dict[str, float]]:
+    """Read image-text scores, ``{id: {entity: cosine}}``.
+
+    Raises:
+        InputError: not such a file, or a score that is no number of -1..1.
+    """
+    content = read_object(path)
+    for image, row in content.items():
+        where = f'{path}: image {image!r}'
+        if not isinstance(row, dict):
+            raise InputError(f'is a {type(row).__name__}', where=where, accepted='{entity: score}')
+        for name, score in row.items():
+            _check_score(name, score, -1, where)
+    return content
+
+
 def _scores(row: Any, where: str) -> dict[str, float]:
     names, scores = (
         (row.get('entities'), row.get('scores')) if isinstance(row, dict) else (None, None)
     )
-    if not isinstance(names, list) or not isinstance(scores, dict) or set(names) != set(scores):
+    if not (
+        isinstance(names, list) and isinstance(scores, dict)
+        and all(isinstance(name, str) for name in names) and set(names) == set(scores)
+    ):
         raise InputError(
             'entities and scores do not belong together', where=where,
             accepted='a list of names, and one score 0..1 for each',
         )
     for name, score in scores.items():
-        if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
-            raise InputError(f'score of {name!r} is {score!r}', where=where, accepted='0..1')
+        _check_score(name, score, 0, where)
     return {name: float(scores[name]) for name in names}
+
+
+def _check_score(name: str, score: Any, least: int, where: str) -> None:
+    if isinstance(score, bool) or not isinstance(score, int | float) or not least <= score <= 1:
+        raise InputError(f'score of {name!r} is {score!r}', where=where, accepted=f'{least}..1')
 
 
 def _one_of(value: Any, accepted: tuple[Any, ...], where: str) -> Any:

@@ -49,9 +49,14 @@ def write_captions(path: Path, rows: Iterable[tuple[str, Iterable[str]]]) -> Non
 
 def _id(row: dict[str, Any], where: str) -> str:
     name = row.get('id')
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str) or not name.strip() or not _is_text(name):
         raise InputError(f'id is {name!r}', where=where, accepted='a text that is not empty')
     return name
+
+
+def _is_text(value: str) -> bool:
+    """JSON can escape halves of a character that no file can hold."""
+    return value.isascii() or not any('\ud800' <= c <= '\udfff' for c in value)
 
 
 def _texts(row: dict[str, Any], where: str) -> tuple[str, ...]:
@@ -61,6 +66,6 @@ def _texts(row: dict[str, Any], where: str) -> tuple[str, ...]:
             f'captions is {texts!r}', where=where, accepted='a list of one or more texts'
         )
     for text in texts:
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not _is_text(text):
             raise InputError(f'a caption is {text!r}', where=where, accepted='a text')
     return tuple(texts)

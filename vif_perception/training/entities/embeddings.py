@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from vif_perception.errors import InputError
+from vif_perception.files import write_whole
 from vif_perception.training.entities.local_model import load_local
 from vif_perception.training.entities.vocabulary import Vocabulary
 
@@ -60,7 +62,9 @@ def clip_embeddings(
 def write_embeddings(path: Path, table: np.ndarray) -> None:
     """Write ``text_emb.npy``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, table.astype(np.float32))
+    content = io.BytesIO()
+    np.save(content, table.astype(np.float32))
+    write_whole(path, content.getbuffer())
 
 
 def read_embeddings(path: Path, vocabulary: Vocabulary) -> np.ndarray:
@@ -72,7 +76,7 @@ def read_embeddings(path: Path, vocabulary: Vocabulary) -> np.ndarray:
     """
     try:
         table = np.load(path)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # damaged files make numpy raise nearly anything
         raise InputError(f'cannot be read ({error})', where=str(path)) from None
     wanted = (len(vocabulary), WIDTH)
     if not isinstance(table, np.ndarray) or table.shape != wanted or table.dtype.kind != 'f':
@@ -81,8 +85,10 @@ def read_embeddings(path: Path, vocabulary: Vocabulary) -> np.ndarray:
             f'{getattr(table, "shape", "")}', where=str(path),
             accepted=f'float of shape {wanted}, one row for each name of vocab.json',
         )
-    if not np.isfinite(table).all() or not table.any(1).all():
-        raise InputError('has a row that is zero or not finite', where=str(path))
+    lengths = np.linalg.norm(table.astype(np.float64), axis=1)
+    if not ((lengths > 1e-6) & (lengths < 1e6)).all():
+        raise InputError('has a row that is zero or not finite', where=str(path),
+                         accepted='rows of a length of 1e-6 to 1e6')
     return _unit(table)
 
 

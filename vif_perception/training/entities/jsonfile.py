@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vif_perception.errors import InputError
+from vif_perception.files import write_whole
 
 
 def read_text(path: Path) -> str:
@@ -58,4 +59,4 @@ def write_object(path: Path, value: dict[str, Any]) -> None:
     """Write a JSON object, keys in their own order, folders made as needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(value, indent=1, ensure_ascii=False)
-    path.write_text(text + '\n', encoding='utf-8', newline='\n')
+    write_whole(path, (text + '\n').encode())
