@@ -6,7 +6,6 @@ Everything runs in this process: one executor spins the fusion node and the node
 from __future__ import annotations
 
 import importlib.util
-import logging
 import sys
 import time
 from array import array
@@ -83,13 +82,6 @@ class Listener:
         self._lines.append(text)
 
 
-def _let_loggers_propagate() -> None:
-    """The pytest plugin of launch makes every logger one that keeps its records to itself."""
-    for name in logging.root.manager.loggerDict:
-        if name.startswith('vif_perception.'):
-            logging.getLogger(name).propagate = True
-
-
 class World:
     """What a test needs of ROS.
 
@@ -121,7 +113,6 @@ class World:
 
         from vif_perception.ros.fusion import FusionNode
 
-        _let_loggers_propagate()
         overrides = [
             Parameter(key.replace('__', '.'), value=value) for key, value in settings.items()
         ]

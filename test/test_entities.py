@@ -73,6 +73,12 @@ def given(*strategies):
     return lambda test: patient(given_quickly(*strategies)(test))
 
 
+needs_simplemma = pytest.mark.skipif(
+    importlib.util.find_spec('simplemma') is None,
+    reason='SIMPLEMMA IS NOT INSTALLED: no captions went through the command',
+)
+
+
 def plurals(word: str) -> str:
     """Stand in for a lemmatiser."""
     return {'men': 'man', 'buses': 'bus', 'people': 'people'}.get(word, word.removesuffix('s'))
@@ -573,6 +579,7 @@ def test_the_command_on_masks(tmp_path):
     assert vocabulary.labels(annotations, ['0', '1']).tolist() == [[0, 1], [1, 0]]
 
 
+@needs_simplemma
 @pytest.mark.parametrize('control', ['shuffled', 'random'])
 def test_the_command_writes_controls_in_the_same_format(tmp_path, monkeypatch, control):
     monkeypatch.chdir(tmp_path)
@@ -595,6 +602,7 @@ def test_the_command_writes_controls_in_the_same_format(tmp_path, monkeypatch, c
         assert Path('real', name).read_bytes() == Path(control, name).read_bytes()
 
 
+@needs_simplemma
 def test_the_sentence_control_goes_where_entities_go(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_captions(Path('c.jsonl'), [(str(i), [f'a {NAMES[i % 2]}, at a road {i}', NAMES[i % 2]])
@@ -618,6 +626,7 @@ def test_the_sentence_control_goes_where_entities_go(tmp_path, monkeypatch):
     assert labels.positive_weight().tolist() == [1.0, 1.0]
 
 
+@needs_simplemma
 @pytest.mark.parametrize('words, said', [
     ('absent.jsonl', 'absent.jsonl: is not there'),
     ('captions.jsonl --set ../x', '--set: '),
@@ -660,6 +669,7 @@ def test_the_command_refuses(tmp_path, monkeypatch, words, said):
     assert read_captions(Path('set.json')) == {'a': ('a car',)}
 
 
+@needs_simplemma
 def test_the_command_filters_by_scores_and_masks(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path('masks').mkdir()
@@ -679,6 +689,7 @@ def test_the_command_filters_by_scores_and_masks(tmp_path, monkeypatch):
     assert found['0'] == {'person': 1.0}, 'the mask shows a person and no car'
 
 
+@needs_simplemma
 def test_the_command_says_what_it_accepts_and_which_option_sets_the_limit(tmp_path):
     captions, out = tmp_path / 'captions.jsonl', ['--out', str(tmp_path / 'out')]
     said = CliRunner().invoke(app, ['entities', str(captions), *out])

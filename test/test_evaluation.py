@@ -7,6 +7,7 @@ from evaluation_data import HEIGHT, WIDTH, write_pairs, write_weights
 from PIL import Image
 
 from vif_perception.inference.engine import EngineOutput
+from vif_perception.inference.torch_engine import best_precision
 from vif_perception.inference.weights import load_network
 from vif_perception.labels import MFNET
 from vif_perception.metrics.fusion import fusion_metrics
@@ -46,7 +47,8 @@ def found(place):
 
 def deployed(path):
     network, card = load_network(path)
-    return Deployed(network, temperature=card.temperature).eval()
+    precision = best_precision(torch.device('cpu'))
+    return Deployed(network, precision=precision, temperature=card.temperature).eval()
 
 
 def frames_of(folder):

@@ -51,7 +51,7 @@ def test_what_cannot_be_built_names_what_can(name, preset, options, said):
 
 
 @pytest.mark.parametrize('counts', [
-    {'classes': 1}, {'classes': 256}, {'classes': 2.5}, {'classes': True}, {'entities': 0},
+    {'classes': 1}, {'classes': 256}, {'classes': 2.5}, {'classes': True},
     {'entities': -1}, {'entities': '8'},
 ])
 @pytest.mark.parametrize('name', families())
@@ -59,6 +59,12 @@ def test_counts_that_no_mask_and_no_score_can_have(name, counts):
     (what, count), = counts.items()
     with pytest.raises(InputError, match=f'{count!r} {what}; accepted: a whole number'):
         build(name, families()[name].default, **counts)
+
+
+@pytest.mark.parametrize('name', ['rt', 'rt_early', 'egmt'])
+def test_an_entity_head_needs_entities(name):
+    with pytest.raises(InputError, match='0 entities for an entity head; accepted: 1 or more'):
+        build(name, families()[name].default, entities=0)
 
 
 def test_options_beat_the_preset_and_lists_are_tuples():

@@ -18,7 +18,7 @@ class Prediction:
     Attributes:
         fused_y: N x 1 x H x W, luma of the fused image, 0..1.
         logits: N x classes x h x w before softmax, with h, w a whole part of H, W.
-        entity_logits: N x entities, before sigmoid.
+        entity_logits: N x entities, before sigmoid; N x 0 where none are asked for.
         auxiliaries: further outputs that only training reads, by name.
     """
 
@@ -32,6 +32,16 @@ def entity_evidence(logits: Tensor, entities: int) -> Tensor:
     """Log-odds (N, entities) that class k + 1 is somewhere in the image: its surest pixel's."""
     chance = logits.float().softmax(1)[:, 1 : entities + 1].amax((2, 3)).clamp(1e-6, 1 - 1e-6)
     return torch.log(chance) - torch.log1p(-chance)
+
+
+def check_head(entities: int) -> None:
+    """Refuse an entity head without entities.
+
+    Raises:
+        InputError: there is none.
+    """
+    if entities < 1:
+        raise InputError(f'{entities} entities for an entity head', accepted='1 or more')
 
 
 def check_evidence(classes: int, entities: int) -> None:

@@ -139,7 +139,7 @@ def build(
         name, preset, options: ``model.name``, ``model.preset``, ``model.options``; an option
             that is not given keeps the preset's value.
         classes: ids in the mask, 2 to 255 (255 is what is not labelled); entities: scores beside
-            it, 1 to 4096.
+            it, up to 4096.
 
     Raises:
         InputError: unknown name, preset or option, a value that the network cannot have, or a
@@ -147,7 +147,7 @@ def build(
     """
     family = find(name, preset)
     for what, count, least, most in (
-        ('classes', classes, 2, 255), ('entities', entities, 1, 4096),
+        ('classes', classes, 2, 255), ('entities', entities, 0, 4096),
     ):
         if type(count) is not int or not least <= count <= most:
             raise InputError(

@@ -24,7 +24,7 @@ from vif_perception.models.egmt.ecim import ECIM
 from vif_perception.models.egmt.entities import CosineHead, EntityTokens, QueryHead, Rule
 from vif_perception.models.egmt.streams import HEADS, Missing, Stream
 from vif_perception.models.inputs import cameras, check_inputs, unless_alone
-from vif_perception.models.prediction import Prediction
+from vif_perception.models.prediction import Prediction, check_head
 from vif_perception.models.registry import Family, Preset, register
 
 
@@ -61,6 +61,7 @@ class EGMT(nn.Module):
         super().__init__()
         self.config = config = config or EGMTConfig()
         _check(config)
+        check_head(config.entities)
         dims, expansion = config.dims, config.expansion
         self.stream_vi = Stream(3, dims, config.blocks, expansion)
         self.stream_ir = Stream(1, dims, config.blocks, expansion)

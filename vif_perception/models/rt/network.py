@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from vif_perception.models.inputs import check_inputs
-from vif_perception.models.prediction import Prediction
+from vif_perception.models.prediction import Prediction, check_head
 from vif_perception.models.registry import Family, Preset, register
 from vif_perception.models.rt.blocks import (
     Context,
@@ -68,6 +68,7 @@ class RT(nn.Module):
     def __init__(self, config: RTConfig | None = None):
         super().__init__()
         self.config = config = config or RTConfig()
+        check_head(config.entities)
         _, quarter, eighth = config.stem
         if config.inputs in ('both', 'rgb', 'early'):
             channels = 4 if config.inputs == 'early' else 3
