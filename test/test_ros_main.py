@@ -144,6 +144,32 @@ def test_a_shutdown_ends_the_node_with_its_exit_code(
     assert stopped == [True]
 
 
+@pytest.mark.parametrize('ended', [True, False])
+def test_what_is_raised_because_of_the_shutdown_is_no_error(
+    ros: None, monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    import rclpy
+
+    from vif_perception.ros import fusion
+
+    def task() -> None:
+        if ended:
+            rclpy.try_shutdown()
+        raise RuntimeError('failed to initialize wait set')
+
+    class Short(fusion.FusionNode):
+        def __init__(self) -> None:
+            super().__init__()
+            self.create_timer(0.01, task)
+
+    monkeypatch.setattr(fusion, 'FusionNode', Short)
+    if ended:
+        assert main.run('fusion', 'FusionNode', ['fusion']) == 0
+    else:
+        with pytest.raises(RuntimeError, match='wait set'):
+            main.run('fusion', 'FusionNode', ['fusion'])
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_during_the_imports_is_not_lost(
     ros: None, monkeypatch: pytest.MonkeyPatch, number: int

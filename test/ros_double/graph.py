@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
+from ros_double.messages import serialised
 from ros_double.signatures import check, golden
 
 
@@ -78,6 +79,7 @@ class Endpoint:
     callback: Callable[[Any], None] | None = None
     events: Any = None
     enabled: bool | None = None  # of lifecycle publishers
+    raw: bool = False
     kept: deque[Any] = field(default_factory=deque)
 
     @property
@@ -131,7 +133,7 @@ class Graph:
 
     def deliver(self, publisher: Endpoint, subscription: Endpoint, message: Any) -> None:
         if meet(publisher.qos, subscription.qos) and publisher.kind is subscription.kind:
-            taken = copy.deepcopy(message)
+            taken = serialised(message) if subscription.raw else copy.deepcopy(message)
             self.soon(lambda: subscription in self.subscriptions[subscription.topic]
                       and subscription.callback(taken))
 

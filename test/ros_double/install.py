@@ -44,6 +44,7 @@ def _modules() -> dict[str, dict[str, Any]]:
         'rclpy.executors': {name: getattr(node, name) for name in (
             'SingleThreadedExecutor', 'ExternalShutdownException'
         )},
+        'rclpy.serialization': {'deserialize_message': messages.deserialize_message},
         'rclpy.parameter': {'Parameter': parameters.Parameter},
         'rclpy.exceptions': {name: getattr(parameters, name) for name in (
             'InvalidParameterTypeException', 'InvalidParameterValueException'

@@ -45,6 +45,38 @@ def message(name: str) -> type:
     } | {'__slots__': ('__dict__',)})
 
 
+def serialised(sent: Any) -> bytes:
+    """Return a message as a raw subscription gets it."""
+    name = f'{type(sent).__module__.partition(".")[0]}/msg/{type(sent).__name__}'
+    return bytes(ros2_types().serialize_cdr(_plain(sent, name), name))
+
+
+def deserialize_message(data: bytes, kind: type) -> Any:
+    """Return the message that ``data`` is."""
+    name = f'{kind.__module__.partition(".")[0]}/msg/{kind.__name__}'
+    return _made(ros2_types().deserialize_cdr(data, name), name)
+
+
+def _made(read: Any, name: str) -> Any:
+    values = {}
+    for field, (kind, detail) in ros2_types().fielddefs[name][1]:
+        value = getattr(read, field)
+        values[field] = _made(value, detail) if kind == Nodetype.NAME else value
+    return of(name)(**values)
+
+
+def _plain(sent: Any, name: str) -> Any:
+    values = {}
+    for field, (kind, detail) in ros2_types().fielddefs[name][1]:
+        value = getattr(sent, field)
+        if kind == Nodetype.NAME:
+            value = _plain(value, detail)
+        elif kind in (Nodetype.ARRAY, Nodetype.SEQUENCE):
+            value = np.asarray(value, detail[0][1][0])
+        values[field] = value
+    return ros2_types().types[name](**values)
+
+
 class Messages:
     """The ``msg`` module of a package; classes are made when they are asked for."""
 

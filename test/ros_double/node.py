@@ -80,6 +80,7 @@ class Node(Parameters):
     ) -> Any:
         made = self._endpoint(msg_type, topic, qos_profile)
         made.callback, made.events = callback, kw.get('event_callbacks')
+        made.raw = kw.get('raw', False)
         return GRAPH.join(made, publishes=False)
 
     def _endpoint(self, msg_type: type, topic: str, qos_profile: Any) -> Endpoint:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from message_filters import Subscriber
 from rclpy.lifecycle import LifecycleNode
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from vif_perception.errors import InputError
 from vif_perception.pipeline import Pipeline
-from vif_perception.ros import messages, qos
+from vif_perception.ros import messages, qos, wire
 from vif_perception.ros.notices import Notices
 from vif_perception.ros.parameters import InputConfig
 from vif_perception.types import Camera, FramePair
@@ -25,7 +27,7 @@ class Inputs:
     """Subscribes when made, until ``close``.
 
     Attributes:
-        infos: camera -> its newest CameraInfo.
+        infos: camera -> its newest CameraInfo, of which the stamp may be older.
 
     Args:
         node: subscribes.
@@ -43,7 +45,7 @@ class Inputs:
         self.infos: dict[Camera, CameraInfo] = {}
         self._node, self._pipeline, self._max_pixels = node, pipeline, max_pixels
         self._take, self._notices = take, notices
-        self._known: dict[Camera, tuple[Any, ...]] = {}
+        self._known: dict[Camera, bytes] = {}
         self._subscribers: list[Subscriber] = []
         self._images: list[Callable[[], list[str]]] = []
         self._unheard: list[Callable[[], list[str]]] = []
@@ -51,7 +53,9 @@ class Inputs:
             compressed = getattr(config, f'{camera}_transport') == 'compressed'
             kind, tail = (CompressedImage, '/compressed') if compressed else (Image, '')
             name = f'~/input/{camera}/image_raw{tail}'
-            self._images.append(self._subscribe(kind, name, self._image, camera))
+            self._images.append(
+                self._subscribe(kind, name, partial(self._image, kind), camera)
+            )
             self._subscribe(CameraInfo, f'~/input/{camera}/camera_info', self._info, camera)
 
     def close(self) -> None:
@@ -69,7 +73,7 @@ class Inputs:
         return [text for ask in self._images for text in ask()]
 
     def _subscribe(
-        self, kind: Any, name: str, callback: Callable[[Any, Camera, str], None], camera: Camera
+        self, kind: Any, name: str, callback: Callable[[bytes, Camera, str], None], camera: Camera
     ) -> Callable[[], list[str]]:
         """Subscribe; return a function that tells what is wrong with the topic's publishers."""
         # As remapped, for words that people can compare.
@@ -82,7 +86,7 @@ class Inputs:
         subscriber = Subscriber(
             self._node, kind, name, qos_profile=profile, qos_overriding_options=qos.overridable(),
             # rclpy looks at each event whenever anything happens; ``unheard`` is asked instead.
-            event_callbacks=qos.SubscriptionEventCallbacks(use_default_callbacks=False),
+            event_callbacks=qos.SubscriptionEventCallbacks(use_default_callbacks=False), raw=True,
         )
         subscriber.registerCallback(callback, camera, topic)
         self._subscribers.append(subscriber)
@@ -103,11 +107,12 @@ class Inputs:
             f'{transport}'
         ]
 
-    def _image(self, message: Image | CompressedImage, camera: Camera, topic: str) -> None:
+    def _image(self, kind: type, data: bytes, camera: Camera, topic: str) -> None:
         now_ns = self._node.get_clock().now().nanoseconds
         try:
-            frame = messages.frame(message, camera, topic, self._max_pixels)
+            frame = messages.frame(wire.parse(data, kind), camera, topic, self._max_pixels)
         except InputError as error:
+            error = error.at(topic)
             self._pipeline.refuse(camera, error, now_ns)
             self._notices.warn(str(error))
             return
@@ -115,15 +120,12 @@ class Inputs:
             self._notices.warn(_odd_stamp(topic, frame.stamp_ns, now_ns))
         self._take(self._pipeline.offer(camera, frame, now_ns))
 
-    def _info(self, message: CameraInfo, camera: Camera, topic: str) -> None:
-        self.infos[camera] = message
-        known = (
-            message.width, message.height, message.k.tobytes(), bytes(message.d),
-            message.distortion_model, message.header.frame_id,
-        )
+    def _info(self, data: bytes, camera: Camera, topic: str) -> None:
+        known = data[wire.STAMPED :]
         if known == self._known.get(camera):
             return
         self._known[camera] = known
+        self.infos[camera] = message = deserialize_message(data, CameraInfo)
         try:
             self._pipeline.camera_info(camera, messages.model(message, topic))
         except InputError as error:

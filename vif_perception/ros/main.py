@@ -11,7 +11,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, NoReturn
 
 from vif_perception import __version__
@@ -147,8 +146,13 @@ def _spin(
         node = make()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        with suppress(ExternalShutdownException):
+        try:
             executor.spin()
+        except ExternalShutdownException:
+            pass
+        except Exception:
+            if rclpy.ok():
+                raise  # else a signal has just ended what rclpy was about to wait for
         ended = node.stop()
         executor.shutdown()
         node.destroy_node()

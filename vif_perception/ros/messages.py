@@ -66,14 +66,17 @@ def write_bytes(data: Any) -> array[int]:
     return taken
 
 
-def frame(message: Image | CompressedImage, camera: Camera, where: str, max_pixels: int) -> Frame:
+def frame(message: Any, camera: Camera, where: str, max_pixels: int) -> Frame:
     """Return the image of a message; the pixels of a raw one are a view of its bytes.
+
+    Args:
+        message: what has the fields of Image or CompressedImage.
 
     Raises:
         InputError: as ``sensing.decode_image`` and ``decode_compressed``, naming ``where``.
     """
     try:
-        if isinstance(message, CompressedImage):
+        if hasattr(message, 'format'):
             pixels, encoding = decode_compressed(
                 format=message.format, data=read_bytes(message.data), camera=camera,
                 max_pixels=max_pixels,
@@ -185,6 +188,6 @@ def status(stamp: int, frame_id: str, health: Health) -> FusionStatus:
     )
 
 
-def _raw(message: Image) -> dict[str, Any]:
+def _raw(message: Any) -> dict[str, Any]:
     names = ('height', 'width', 'encoding', 'is_bigendian', 'step')
     return {**{n: getattr(message, n) for n in names}, 'data': read_bytes(message.data)}
