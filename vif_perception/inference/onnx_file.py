@@ -99,7 +99,7 @@ def _packages() -> tuple[Any, Any]:
     try:
         import onnx
         import onnxruntime
-        import onnxscript  # noqa: F401
+        import onnxscript  # noqa: F401  # the exporter of torch needs it
     except ImportError as error:
         raise InputError(f'{error.name} is not installed', remedy=remedy) from None
     if tuple(map(int, torch.__version__.split('.')[:2])) < (2, 5):

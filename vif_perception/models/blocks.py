@@ -13,7 +13,7 @@ class Foldable(nn.Module):
 
     def fold(self) -> None:
         """Merge, in place and for good; the module must be in eval mode."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind merges in its own way
 
 
 class ConvBN(Foldable):

@@ -37,7 +37,7 @@ class FusionHost(nn.Module):
 
     def forward(self, y: Tensor, thermal: Tensor) -> HostFeatures:
         """Merge luma and thermal, N x 1 x H x W, 0..1, in the network's precision."""
-        raise NotImplementedError
+        raise NotImplementedError  # every host has its own
 
     def decoder(self) -> nn.Module:
         """Build the host's own decoder, ``forward(features, y, thermal) -> N x 1 x H x W``.
@@ -45,7 +45,7 @@ class FusionHost(nn.Module):
         Its output is float32, 0..1. The host does not keep it: beside a multi-task head it would
         be weights that never learn.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # every host has its own
 
 
 def conv_leaky(cin: int, cout: int, slope: float = 0.2) -> nn.Sequential:
