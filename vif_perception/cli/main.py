@@ -24,6 +24,7 @@ from vif_perception.cli import (
     evaluate,
     export,
     extract,
+    label,
     models,
     params,
     replay,
@@ -75,7 +76,7 @@ app = typer.Typer(
 )
 for _command in (
     demo.demo, replay.replay, sim.sim, bench.bench, models.models, export.export,
-    entities.entities, extract.extract, train.train, train.ship, study.study,
+    entities.entities, extract.extract, label.label, train.train, train.ship, study.study,
     evaluate.evaluate, params.params, system.info,
 ):
     app.command(_command.__name__)(_command)

@@ -1,0 +1,180 @@
+"""Masks for pairs nobody labelled: what a trained network is sure of, checked by boxes.
+
+Self-training on the classes of a network that is there (Lee 2013), and, where somebody drew
+boxes, weak supervision by them: a box names its class and bounds it, the network gives the
+outline, and a box that the network does not fill is not labelled ("Simple Does It", Khoreva et
+al. 2017, with a network in place of GrabCut).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from vif_perception.errors import InputError
+from vif_perception.inference.torch_engine import best_precision
+from vif_perception.models.inputs import stride_of
+from vif_perception.training.augmentation import Augmentation, AugmentationConfig
+from vif_perception.training.data import Batch
+from vif_perception.training.datasets import IGNORED, Boxes, Sample
+from vif_perception.training.objective import Shown
+from vif_perception.training.objectives import objective_for
+from vif_perception.training.validation import show
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When a label is believed.
+
+    Attributes:
+        sure: least probability of a class where no box says anything.
+        core: part of a box that gets its class: the pixels that look most like it. The rest of
+            the box, where its outline must be, is not labelled.
+
+    Raises:
+        InputError: a value outside 0..1.
+    """
+
+    sure: float = 0.97
+    core: float = 0.4
+
+    def __post_init__(self) -> None:
+        for name in ('sure', 'core'):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f'is {getattr(self, name)}', where=name, accepted='0..1')
+
+
+class Labeller:
+    """Gives samples masks of one network.
+
+    Args:
+        network: of the registry, with a mask, in eval mode; temperature: of its softmax.
+        rules: when a label is believed.
+        box_ids: class of a box -> id in the masks; these classes are nowhere but in boxes.
+
+    Raises:
+        InputError: the network makes no masks.
+    """
+
+    def __init__(
+        self, network: nn.Module, temperature: float, rules: Rules, box_ids: Sequence[int] = ()
+    ):
+        if objective_for(network).selects != 'miou':
+            raise InputError(f'this {type(network).__name__} fuses only', where='--weights',
+                             accepted='a network with a mask')
+        self._network, self._temperature = network, temperature
+        self._rules, self._box_ids = rules, tuple(box_ids)
+        self._plain = Augmentation(AugmentationConfig.only())
+
+    def __call__(self, sample: Sample) -> np.ndarray:
+        """Return HxW uint8 ids, 255 where nothing is believed."""
+        boxes = _in_ids(sample.boxes, self._box_ids) if sample.boxes is not None else None
+        return pseudo_mask(self.scores(sample), boxes, self._rules, boxed=self._box_ids)
+
+    @torch.no_grad()
+    def scores(self, sample: Sample) -> np.ndarray:
+        """Return C x H x W float32 probabilities: mean over the sample and its mirror image."""
+        scene = self._plain(sample, 0)
+        packed = {key: value[None] for key, value in scene.items() if key != 'boxes'}
+        device = next(self._network.parameters()).device
+        batch = Batch.unpack(packed, (), (), device)
+        shown = show(batch, batch.present.new_zeros(1, 0))
+        ways = (self._run(shown), self._run(_mirrored(shown)).flip(-1))
+        return torch.stack(ways).mean(0)[0].cpu().numpy()
+
+    def _run(self, shown: Shown) -> torch.Tensor:
+        stride = stride_of(self._network)
+        height, width = shown.y.shape[-2:]
+        pad = (0, -width % stride, 0, -height % stride)
+        rgb, y, thermal = (
+            F.pad(image, pad, mode='replicate') for image in (shown.rgb, shown.y, shown.thermal)
+        )
+        device, precision = rgb.device.type, best_precision(rgb.device)
+        with torch.autocast(device, precision, enabled=precision != torch.float32):
+            logits = self._network(
+                rgb.contiguous(memory_format=torch.channels_last), y, thermal, shown.present
+            ).logits
+        full = F.interpolate(logits.float(), size=rgb.shape[-2:], mode='bilinear')
+        return (full[..., :height, :width] / self._temperature).softmax(1)
+
+
+def pseudo_mask(
+    scores: np.ndarray, boxes: Boxes | None, rules: Rules, *, boxed: Sequence[int] = ()
+) -> np.ndarray:
+    """Return the labels that are believed.
+
+    Args:
+        scores: C x H x W probabilities, 0 is the background.
+        boxes: corners in px, classes as ids of the masks; None: nobody looked for boxes here.
+        rules: see :class:`Rules`.
+        boxed: ids that are nowhere but in boxes, where somebody looked.
+
+    Returns:
+        HxW uint8 ids, 255 where nothing is believed.
+    """
+    mask = np.where(scores.max(0) >= rules.sure, scores.argmax(0), IGNORED).astype(np.uint8)
+    if boxes is None:
+        return mask
+    mask[np.isin(scores.argmax(0), boxed)] = IGNORED  # until a box says so
+    corners = _inside(boxes.corners, mask.shape)
+    areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+    for index in np.argsort(-areas, kind='stable'):  # what is in front is mostly smaller
+        x1, y1, x2, y2 = corners[index]
+        if not areas[index]:
+            continue
+        label, place = boxes.classes[index], (slice(y1, y2), slice(x1, x2))
+        object_, background = scores[label][place], scores[0][place]
+        share = object_ / np.maximum(object_ + background, 1e-9)
+        core = share >= np.quantile(share, 1 - rules.core, method='higher')
+        mask[place] = np.where(core, label, IGNORED)
+    return mask
+
+
+def box_ids(
+    box_classes: Sequence[str], classes: Sequence[str], names: Mapping[str, str]
+) -> list[int]:
+    """Return the id in the masks of each class of boxes.
+
+    Args:
+        names: class of boxes -> class of masks, where they are called differently.
+
+    Raises:
+        InputError: a class of boxes is none of the masks, or the background; a name that is not
+            used.
+    """
+    unknown = sorted(set(names) - set(box_classes))
+    if unknown:
+        raise InputError(f'{unknown[0]!r} is no class of the boxes', where='--rename',
+                         accepted=', '.join(box_classes) or 'nothing: there are no boxes')
+    wanted = [names.get(name, name) for name in box_classes]
+    for before, name in zip(box_classes, wanted, strict=True):
+        if name not in classes[1:]:
+            raise InputError(
+                f'boxes of {before!r}: the masks have no class {name!r}',
+                accepted=', '.join(classes[1:]), remedy=f'--rename {before}=CLASS',
+            )
+    return [classes.index(name) for name in wanted]
+
+
+def _in_ids(boxes: Boxes, ids: Sequence[int]) -> Boxes:
+    return Boxes(boxes.corners, np.asarray(ids, np.int64)[boxes.classes])
+
+
+def _mirrored(shown: Shown) -> Shown:
+    return shown._replace(
+        rgb=shown.rgb.flip(-1), y=shown.y.flip(-1), thermal=shown.thermal.flip(-1)
+    )
+
+
+def _inside(corners: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Round N x 4 corners to whole pixels within an image of size H, W; an empty box stays so."""
+    height, width = size
+    low, high = np.floor(corners[:, :2]), np.ceil(corners[:, 2:])
+    found = np.clip(np.concatenate([low, high], 1), 0, [width, height, width, height])
+    found[:, 2:] = np.maximum(found[:, 2:], found[:, :2])
+    return found.astype(int)
