@@ -100,6 +100,7 @@ def make_objective(recipe: Recipe, network: nn.Module, source: Source) -> Object
     return objective_for(
         network, stage=asked.stage, weights=asked.weights, class_weights=weights,
         positive_weight=None if positive is None else positive.to(device), teach=teacher,
+        alone=asked.alone,
     )
 
 

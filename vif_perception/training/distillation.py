@@ -94,7 +94,9 @@ class Distillation:
                 answer = self._network(
                     shown.rgb, shown.y, shown.thermal, shown.present
                 ).logits
-        terms = {'mask_teacher': self._loss(prediction.logits, answer, self._temperature)}
+        # `rt` may have answered for more: pairs that it was shown once more by one camera.
+        logits = prediction.logits[: len(answer)]
+        terms = {'mask_teacher': self._loss(logits, answer, self._temperature)}
         if into_image:
             terms['fusion_teacher'] = _cross_entropy(answer.float(), shown.mask)
         return terms

@@ -16,11 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vif_perception.errors import InputError
 from vif_perception.models.egmt import EGMT
 from vif_perception.models.mafs import MAFS
 from vif_perception.models.multitaskvif import MultiTaskVIF
 from vif_perception.models.prediction import Prediction
-from vif_perception.models.rt import RT
+from vif_perception.models.rt import RT, Again
 from vif_perception.training import entity_losses, losses, mafs_losses, multitask_losses
 from vif_perception.training.cascade import Turn, cascade_weights, take_turn
 from vif_perception.training.multitask_losses import joint_fusion_loss, ssim_loss
@@ -34,23 +35,54 @@ ROUNDS = 4
 MASK, EGMT_MASK = 0.5, 5.0
 #: Share of EGMT's training that is fusion alone: 10 of 120 epochs.
 FUSION_FIRST = 1 / 12
+#: Mean luma below which RGB alone shows next to nothing.
+DARK = 0.04
 
 
 class RTObjective(Objective[RT]):
-    """Mask, entities and fused image, all at once; ``class_weights`` (C,) of the mask."""
+    """Mask, entities and fused image, all at once; ``class_weights`` (C,) of the mask.
+
+    Attributes:
+        alone: part of the pairs that are segmented once more with one camera alone, which costs
+            no second pass of the streams and takes no pair away from FUSED.
+    """
 
     TERMS: ClassVar[Mapping[str, float]] = {'fusion': 1.0, 'mask': 1.0, 'entities': 0.2}
     class_weights: Tensor
+    alone = 0.0
+    _again: Again | None = None
+
+    def predict(self, shown: Shown, progress: float) -> Prediction:
+        """Show some pairs a second time; which ones is drawn from torch's own generator."""
+        count = round(self.alone * len(shown.mask)) if self.network.training else 0
+        self._again = one_camera(shown, count) if count else None
+        return self.network(
+            shown.rgb, shown.y, shown.thermal, shown.present, again=self._again
+        )
 
     def terms(self, prediction: Prediction, shown: Shown) -> dict[str, Tensor]:
         """Brighter source except in glare, stronger gradient; weighted cross-entropy and Dice."""
+        mask, entities = shown.mask, shown.entities
+        if self._again is not None:
+            mask, entities = (torch.cat([x, x[self._again.images]]) for x in (mask, entities))
         return {
             'fusion': losses.fusion_loss(prediction.fused_y, shown.y, shown.thermal, shown.both),
-            'mask': losses.mask_loss(prediction.logits, shown.mask, self.class_weights),
-            'entities': F.binary_cross_entropy_with_logits(
-                prediction.entity_logits, shown.entities
-            ),
+            'mask': losses.mask_loss(prediction.logits, mask, self.class_weights),
+            'entities': F.binary_cross_entropy_with_logits(prediction.entity_logits, entities),
         }
+
+
+def one_camera(shown: Shown, count: int) -> Again:
+    """Choose ``count`` images and one camera of each; RGB only where it is lit.
+
+    What has one camera anyway keeps it.
+    """
+    images = torch.randperm(len(shown.mask), device=shown.mask.device)[:count]
+    lit = shown.y[images].mean((1, 2, 3)) > DARK
+    rgb = (torch.rand(count, device=lit.device) < 0.5) & lit
+    present = shown.present[images]
+    wanted = torch.stack([rgb, ~rgb], 1).to(present)
+    return Again(images, torch.where(shown.both[images, None] > 0.5, wanted, present))
 
 
 class JointObjective(Objective[MultiTaskVIF]):
@@ -181,7 +213,7 @@ class EGMTObjective(Objective[EGMT]):
 def objective_for(
     network: nn.Module, *, stage: str = 'supervised', class_weights: Tensor | None = None,
     positive_weight: Tensor | None = None, weights: Mapping[str, float] | None = None,
-    teach: Teach | None = None,
+    teach: Teach | None = None, alone: float = 0.0,
 ) -> Objective:
     """The objective of a network of the registry.
 
@@ -190,14 +222,23 @@ def objective_for(
         class_weights: (C,), which only ``rt`` uses: the others look for hard pixels.
         positive_weight: (K,) of present entities, which only ``entities_bce`` of EGMT uses.
         weights, teach: see :class:`Objective`.
+        alone: see :class:`RTObjective`.
 
     Raises:
-        InputError: unknown loss term, or a family that cannot be pre-trained.
+        InputError: unknown loss term, a family that cannot be pre-trained, or ``alone`` for a
+            network without a stream for each camera.
     """
+    streams = isinstance(network, RT) and network.config.inputs == 'both'
+    if alone and (stage == 'pretrain' or not streams):
+        raise InputError(
+            'one camera alone is for supervised training of rt', where='objective.alone',
+            accepted='0', remedy='others learn it from data.augmentation.dropout',
+        )
     if stage == 'pretrain':
         return pretext_for(network, weights)
     if isinstance(network, RT):
         supervised = RTObjective(network, weights, teach)
+        supervised.alone = alone
         supervised.class_weights = (
             torch.ones(network.config.classes) if class_weights is None else class_weights
         )

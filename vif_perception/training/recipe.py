@@ -96,6 +96,11 @@ class ObjectiveRecipe(Group):
     class_weight_power: float = Field(
         0.5, ge=0, le=1, description='rt: 0 plain cross-entropy, 1 full class weights'
     )
+    alone: float = Field(
+        0.0, ge=0, le=1, description='rt: part of the pairs of a batch whose mask is asked for '
+        'once more with one camera alone; in place of data.augmentation.dropout, which takes '
+        'pairs away from FUSED'
+    )
     teacher: TeacherRecipe = TeacherRecipe()
 
 

@@ -1,6 +1,6 @@
 """The robot's own real-time network."""
 
 from vif_perception.models.rt.blocks import FusionHead
-from vif_perception.models.rt.network import RT, RTConfig
+from vif_perception.models.rt.network import RT, Again, RTConfig
 
-__all__ = ['RT', 'FusionHead', 'RTConfig']
+__all__ = ['RT', 'Again', 'FusionHead', 'RTConfig']

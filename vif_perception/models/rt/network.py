@@ -10,7 +10,7 @@ through untouched. All dense convolutions run at a quarter of the resolution or 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +57,17 @@ class RTConfig:
     decoder: tuple[int, int, int] = (96, 64, 32)
 
 
+class Again(NamedTuple):
+    """Images of a batch that are segmented once more, as if other cameras were there.
+
+    Attributes:
+        images: M int64, which ones; present: M x 2 flags 0 or 1: rgb, thermal.
+    """
+
+    images: Tensor
+    present: Tensor
+
+
 class RT(nn.Module):
     """The whole network; see the module's docstring.
 
@@ -86,7 +97,9 @@ class RT(nn.Module):
         self.mask_head = nn.Conv2d(d4, config.classes, 1)
         self.fusion_head = FusionHead(d4)
 
-    def forward(self, rgb: Tensor, y: Tensor, thermal: Tensor, present: Tensor) -> Prediction:
+    def forward(
+        self, rgb: Tensor, y: Tensor, thermal: Tensor, present: Tensor, again: Again | None = None
+    ) -> Prediction:
         """Run all three tasks.
 
         Args:
@@ -94,19 +107,23 @@ class RT(nn.Module):
             y: N x 1 x H x W, luma of rgb, 0..1, float32 (the blend keeps its precision).
             thermal: N x 1 x H x W, 0..1, float32.
             present: N x 2 flags 0 or 1: rgb, thermal.
+            again: in training, M images to be segmented once more with other cameras: the streams
+                run once, and the M masks and entities follow the N others.
 
         Raises:
             InputError: see ``inputs.check_inputs``.
         """
         check_inputs(self, rgb, y, thermal, present)
-        x8, x4 = self.features(rgb, thermal.to(rgb.dtype), present)
+        x8, x4 = self.features(rgb, thermal.to(rgb.dtype), present, again)
         entity_logits, gate = self.entity_head(x8)
-        fused_y = self.fusion_head(y, thermal, x4, present)
+        fused_y = self.fusion_head(y, thermal, x4[: len(y)], present)
         return Prediction(fused_y, self.mask_head(x4 * gate), entity_logits)
 
-    def features(self, rgb: Tensor, thermal: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    def features(
+        self, rgb: Tensor, thermal: Tensor, present: Tensor, again: Again | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Features of the decoder at H/8 and H/4, which all heads read."""
-        f4, f8 = self._streams(rgb, thermal, present)
+        f4, f8 = self._streams(rgb, thermal, present, again)
         f16 = self.sixteenth(f8)
         return self.decoder(f4, f8, f16, self.coarse(f16))
 
@@ -114,15 +131,20 @@ class RT(nn.Module):
         """Parameters of the last block that all three heads use."""
         return list(self.decoder.smooth8.parameters())
 
-    def _streams(self, rgb: Tensor, thermal: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    def _streams(
+        self, rgb: Tensor, thermal: Tensor, present: Tensor, again: Again | None
+    ) -> tuple[Tensor, Tensor]:
         if self.config.inputs == 'rgb':
             return self.rgb_stream(rgb)[1:]
         if self.config.inputs == 'thermal':
             return self.thermal_stream(thermal)[1:]
         if self.config.inputs == 'early':
             return self.rgb_stream(torch.cat([rgb, thermal], 1))[1:]
-        _, rgb4, rgb8 = self.rgb_stream(rgb)
-        _, thermal4, thermal8 = self.thermal_stream(thermal)
+        streams = *self.rgb_stream(rgb)[1:], *self.thermal_stream(thermal)[1:]
+        if again is not None:
+            streams = tuple(torch.cat([x, x[again.images]]) for x in streams)
+            present = torch.cat([present, again.present])
+        rgb4, rgb8, thermal4, thermal8 = streams
         return (
             self.merge4(rgb4, thermal4, present), self.merge8(rgb8, thermal8, present)
         )
