@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from vif_perception.errors import InputError
 from vif_perception.models.registry import build
 from vif_perception.models.rt import Again
+from vif_perception.training.distillation import Distillation
 from vif_perception.training.objective import Shown
 from vif_perception.training.objectives import DARK, objective_for, one_camera
 
@@ -86,6 +87,12 @@ def test_nobody_misses_a_camera_without_it():
     network = build('rt', 'n')
     objective_for(network)(shown([[1, 1]] * 4), 0.0)['mask'].backward()
     assert network.merge8.missing_rgb.grad.abs().sum() == 0
+
+
+def test_a_teacher_answers_for_the_pairs_it_is_shown():
+    teach = Distillation(build('rt', 'n'), 'pair', 'channel', 4.0)
+    terms = objective_for(build('rt', 'n'), alone=0.5, teach=teach)(shown([[1, 1]] * 4), 0.0)
+    assert terms['mask_teacher'] > 0
 
 
 @pytest.mark.parametrize(('name', 'preset', 'more'), [
