@@ -55,6 +55,9 @@ def test_pairs_lose_one_camera_and_what_has_one_keeps_it(present, count, seed):
     found = shown(present, size=2)
     again = one_camera(found, min(count, len(present)))
     assert len(set(again.images.tolist())) == min(count, len(present))
+    pairs = sum(flags == (1, 1) for flags in present)
+    chosen = sum(present[image] == (1, 1) for image in again.images.tolist())
+    assert chosen == min(count, pairs)
     for image, flags in zip(again.images.tolist(), again.present.tolist(), strict=True):
         assert sum(flags) == 1
         if present[image] != (1, 1):

@@ -65,6 +65,21 @@ def test_a_class_with_boxes_is_nowhere_else():
     assert pseudo_mask(given_scores, boxes(), Rules(), boxed=[CAR])[6, 6] == PERSON
 
 
+def test_what_is_surely_another_object_is_not_taken_for_that_of_the_box():
+    given_scores = scores(6, 6)
+    given_scores[:, :2] = np.array([1e-4, 0.9996, 3e-4])[:, None, None]  # a car
+    given_scores[:, 2:] = np.array([0.1, 0.02, 0.88])[:, None, None]
+    mask = pseudo_mask(given_scores, boxes((PERSON, 0, 0, 6, 6)), Rules(core=0.5))
+    assert (mask[:2] == IGNORED).all()
+    assert (mask == PERSON).sum() == 18
+
+
+def test_boxes_of_a_class_that_the_masks_have_not_are_not_labelled():
+    mask = pseudo_mask(scores(), boxes((IGNORED, 2, 2, 5, 5)), Rules(), boxed=[IGNORED])
+    assert (mask[2:5, 2:5] == IGNORED).all()
+    assert (mask == IGNORED).sum() == 9
+
+
 def test_the_smaller_of_two_boxes_is_in_front():
     order = (CAR, 0, 0, 10, 8), (PERSON, 3, 3, 5, 5)
     for rows in (order, order[::-1]):
@@ -107,8 +122,9 @@ def test_rules_out_of_range_are_refused(key, value):
 def test_boxes_must_be_classes_of_the_masks():
     classes = ['unlabelled', 'car', 'bike']
     assert box_ids(['bicycle', 'car'], classes, {'bicycle': 'bike'}) == [2, 1]
-    with pytest.raises(InputError, match='--rename bicycle=CLASS'):
-        box_ids(['bicycle'], classes, {})
+    assert box_ids(['Car', 'Lamp'], classes, {'Lamp': ''}) == [1, IGNORED]
+    with pytest.raises(InputError, match='--rename bicycle=CLASS --rename van=CLASS'):
+        box_ids(['bicycle', 'car', 'van'], classes, {})
     with pytest.raises(InputError, match='no class of the boxes'):
         box_ids(['car'], classes, {'van': 'car'})
     with pytest.raises(InputError, match='no class'):
@@ -171,7 +187,7 @@ def test_the_folder_is_read_as_a_data_set(thermal_folder, tmp_path):
     command = ['label', str(thermal_folder), '--split', 'all', '--out', str(out)]
     done = CliRunner().invoke(app, [*command, '--rename', 'pedestrian=person'])
     assert done.exit_code == 0, done.output
-    assert '2 masks of split all, boxes of pedestrian' in done.output
+    assert '2 masks of split all; boxes of pedestrian in 1 of them' in done.output
     dataset = open_dataset({'name': 'folder', 'root': out, 'split': 'all'})
     first, second = dataset
     assert first.rgb is None
@@ -185,13 +201,15 @@ def test_the_folder_is_read_as_a_data_set(thermal_folder, tmp_path):
         assert not any(os.path.isabs(row['ir']) for row in csv.DictReader(lines))
     again = CliRunner().invoke(app, [*command, '--rename', 'pedestrian=person'])
     assert again.exit_code == 2
-    assert 'holds an index.csv already' in again.output
+    assert 'holds something already' in again.output
 
 
 @pytest.mark.parametrize(('more', 'said'), [
     ([], '--rename pedestrian=CLASS'),
     (['--rename', 'pedestrian'], 'BOX=CLASS'),
+    (['--rename', 'pedestrian=person', '--rename', 'pedestrian=car'], 'once for each'),
     (['--rename', 'pedestrian=person', '--sure', '2'], 'sure'),
+    (['--rename', 'pedestrian=person', '--layout', 'sim', '--split', '0-0'], 'boxes'),
     (['--rename', 'pedestrian=person', '--weights', 'nowhere'], 'nowhere'),
 ])
 def test_bad_usage_is_one_line_and_writes_nothing(thermal_folder, tmp_path, more, said):
@@ -204,11 +222,77 @@ def test_bad_usage_is_one_line_and_writes_nothing(thermal_folder, tmp_path, more
     assert not out.exists()
 
 
-def test_the_data_set_itself_is_not_written_over(thermal_folder):
-    before = sorted(path for path in Path(thermal_folder).rglob('*'))
-    done = CliRunner().invoke(app, [
-        'label', str(thermal_folder), '--split', 'all', '--out', str(thermal_folder),
-        '--rename', 'pedestrian=person',
+def labelled(root, out, split='all'):
+    return CliRunner().invoke(app, [
+        'label', str(root), '--split', split, '--out', str(out), '--rename', 'pedestrian=person',
     ])
+
+
+@pytest.mark.parametrize('inside', ['', 'label', 'ir'])
+def test_the_data_set_itself_is_not_written_into(thermal_folder, inside):
+    before = sorted(path for path in Path(thermal_folder).rglob('*'))
+    done = labelled(thermal_folder, thermal_folder / inside)
     assert done.exit_code == 2
+    assert 'lies in the data set' in done.output
     assert sorted(path for path in Path(thermal_folder).rglob('*')) == before
+
+
+def test_masks_of_others_are_kept(thermal_folder, tmp_path):
+    other = tmp_path / 'mine'
+    (other / 'label').mkdir(parents=True)
+    (other / 'label/000000.png').write_bytes(b'precious')
+    assert labelled(thermal_folder, other).exit_code == 2
+    assert (other / 'label/000000.png').read_bytes() == b'precious'
+
+
+def test_a_try_that_failed_can_be_repeated(thermal_folder, tmp_path):
+    good = (thermal_folder / 'ir/b.png').read_bytes()
+    (thermal_folder / 'ir/b.png').write_bytes(b'damaged')
+    out = tmp_path / 'masks'
+    failed = labelled(thermal_folder, out)
+    assert failed.exit_code == 2
+    assert 'b.png' in failed.output
+    assert not (out / 'index.csv').exists()
+    (thermal_folder / 'ir/b.png').write_bytes(good)
+    assert labelled(thermal_folder, out).exit_code == 0
+    assert sorted(path.name for path in out.iterdir()) == ['classes.json', 'index.csv', 'label']
+
+
+def test_links_on_the_way_lead_to_the_same_images(thermal_folder, tmp_path):
+    far = tmp_path / 'real' / 'deep'
+    far.mkdir(parents=True)
+    (tmp_path / 'link').symlink_to(far)
+    assert labelled(thermal_folder, tmp_path / 'link' / 'masks').exit_code == 0
+    for root in (tmp_path / 'link' / 'masks', far / 'masks'):
+        found = open_dataset({'name': 'folder', 'root': root, 'split': 'all'})
+        np.testing.assert_array_equal(
+            found[0].thermal, np.asarray(Image.open(thermal_folder / 'ir/a.png'))
+        )
+
+
+def test_a_part_of_a_split_is_read_back_whole(tmp_path):
+    root = tmp_path / 'plain'
+    (root / 'thermal').mkdir(parents=True)
+    for number in range(20):
+        Image.new('L', (32, 32), number).save(root / f'thermal/{number:02d}.png')
+    out = tmp_path / 'masks'
+    done = CliRunner().invoke(app, ['label', str(root), '--split', 'val10', '--out', str(out)])
+    assert done.exit_code == 0, done.output
+    found = open_dataset({'name': 'folder', 'root': out, 'split': 'val'})
+    assert [record.id for record in found.records] == ['09', '19']
+
+
+@pytest.mark.parametrize('name', ['a\rb', 'caf\udce9'])
+def test_names_that_no_index_can_hold_are_refused_before_the_work(tmp_path, name):
+    root = tmp_path / 'plain'
+    (root / 'thermal').mkdir(parents=True)
+    try:
+        Image.new('L', (32, 32)).save(root / f'thermal/{name}.png')
+    except OSError:
+        pytest.skip('THIS FILE SYSTEM HAS NO SUCH NAMES: nothing to refuse')
+    done = CliRunner().invoke(
+        app, ['label', str(root), '--split', 'all', '--out', str(tmp_path / 'masks')]
+    )
+    assert done.exit_code == 2, done.output
+    assert 'UTF-8' in done.output
+    assert not (tmp_path / 'masks').exists()

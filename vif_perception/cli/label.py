@@ -16,7 +16,11 @@ def label(
         Path, typer.Argument(metavar='DATASET', show_default=False, help='Folder of the images.')
     ],
     out: Annotated[
-        Path, typer.Option('--out', '-o', metavar='DIR', help='New folder for the masks.')
+        Path,
+        typer.Option(
+            '--out', '-o', metavar='DIR', parser=console.named_path,
+            help='New folder for the masks.',
+        ),
     ],
     weights: Annotated[
         str, typer.Option(help='Network that labels: packaged weights, a run or a file.')
@@ -27,7 +31,10 @@ def label(
     split: Annotated[str, typer.Option(help='Split to label.')] = 'train',
     rename: Annotated[
         list[str] | None,
-        typer.Option(metavar='BOX=CLASS', help='Class of the masks that a class of boxes is.'),
+        typer.Option(
+            metavar='BOX=CLASS',
+            help='Class of the masks that a class of boxes is; BOX= for none, not labelled.',
+        ),
     ] = None,
     sure: Annotated[
         float, typer.Option(help='Least confidence where no box says anything, 0..1.')
@@ -59,8 +66,8 @@ def label(
         )
     share = done.pixels / max(done.pixels.sum(), 1)
     told = [*card.classes, 'not labelled']
-    console.say(f'{out}: {done.samples} masks of split {split}, boxes of '
-                f'{", ".join(dataset.box_classes) or "nothing"}')
+    console.say(f'{out}: {done.samples} masks of split {split}; boxes of '
+                f'{", ".join(dataset.box_classes) or "nothing"} in {done.boxed} of them')
     console.say(', '.join(
         f'{name} {part:.2%}' for name, part in zip(told, share, strict=True) if part
     ))
@@ -72,7 +79,8 @@ def _renamed(items: list[str]) -> dict[str, str]:
     found = {}
     for item in items:
         box, equals, name = (part.strip() for part in item.partition('='))
-        if not (box and equals and name):
-            raise InputError(f'is {item!r}', where='--rename', accepted='BOX=CLASS')
+        if not (box and equals) or box in found:
+            raise InputError(f'is {item!r}', where='--rename',
+                             accepted='BOX=CLASS, once for each class of boxes')
         found[box] = name
     return found

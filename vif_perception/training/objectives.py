@@ -54,8 +54,10 @@ class RTObjective(Objective[RT]):
 
     def predict(self, shown: Shown, progress: float) -> Prediction:
         """Show some pairs a second time; which ones is drawn from torch's own generator."""
-        count = round(self.alone * len(shown.mask)) if self.network.training else 0
-        self._again = one_camera(shown, count) if count else None
+        self._again = None
+        if self.alone and self.network.training:
+            count = max(1, round(self.alone * len(shown.mask)))
+            self._again = one_camera(shown, count)
         return self.network(
             shown.rgb, shown.y, shown.thermal, shown.present, again=self._again
         )
@@ -75,9 +77,10 @@ class RTObjective(Objective[RT]):
 def one_camera(shown: Shown, count: int) -> Again:
     """Choose ``count`` images and one camera of each; RGB only where it is lit.
 
-    What has one camera anyway keeps it.
+    Pairs come first; what has one camera anyway keeps it.
     """
-    images = torch.randperm(len(shown.mask), device=shown.mask.device)[:count]
+    order = torch.rand(len(shown.both), device=shown.both.device) + shown.both
+    images = order.topk(count).indices
     lit = shown.y[images].mean((1, 2, 3)) > DARK
     rgb = (torch.rand(count, device=lit.device) < 0.5) & lit
     present = shown.present[images]

@@ -128,20 +128,20 @@ def pseudo_mask(
         if not areas[index]:
             continue
         label, place = boxes.classes[index], (slice(y1, y2), slice(x1, x2))
-        object_, background = scores[label][place], scores[0][place]
-        share = object_ / np.maximum(object_ + background, 1e-9)
-        core = share >= np.quantile(share, 1 - rules.core, method='higher')
-        mask[place] = np.where(core, label, IGNORED)
+        inside = mask[place]  # a view
+        inside[:] = IGNORED
+        if label != IGNORED:
+            inside[_core(scores[:, y1:y2, x1:x2], label, rules.core)] = label
     return mask
 
 
 def box_ids(
     box_classes: Sequence[str], classes: Sequence[str], names: Mapping[str, str]
 ) -> list[int]:
-    """Return the id in the masks of each class of boxes.
+    """Return the id in the masks of each class of boxes; 255: its boxes are not labelled.
 
     Args:
-        names: class of boxes -> class of masks, where they are called differently.
+        names: class of boxes -> class of masks, where they are called differently; '' for none.
 
     Raises:
         InputError: a class of boxes is none of the masks, or the background; a name that is not
@@ -151,14 +151,26 @@ def box_ids(
     if unknown:
         raise InputError(f'{unknown[0]!r} is no class of the boxes', where='--rename',
                          accepted=', '.join(box_classes) or 'nothing: there are no boxes')
-    wanted = [names.get(name, name) for name in box_classes]
-    for before, name in zip(box_classes, wanted, strict=True):
-        if name not in classes[1:]:
-            raise InputError(
-                f'boxes of {before!r}: the masks have no class {name!r}',
-                accepted=', '.join(classes[1:]), remedy=f'--rename {before}=CLASS',
-            )
-    return [classes.index(name) for name in wanted]
+    ids = {'': IGNORED} | {name.lower(): index for index, name in enumerate(classes) if index}
+    wanted = {name: names.get(name, name).lower() for name in box_classes}
+    strange = [name for name, meant in wanted.items() if meant not in ids]
+    if strange:
+        raise InputError(
+            f'boxes of {", ".join(strange)} that are no class of the masks',
+            accepted=', '.join(classes[1:]),
+            remedy=' '.join(f'--rename {name}=CLASS' for name in strange)
+            + '; without CLASS such boxes are not labelled',
+        )
+    return [ids[meant] for meant in wanted.values()]
+
+
+def _core(scores: np.ndarray, label: int, part: float) -> tuple[np.ndarray, ...]:
+    """Rows and columns of the pixels of C x h x w that stand out most as ``label``."""
+    others = np.delete(scores, label, axis=0).max(0)
+    share = scores[label] / np.maximum(scores[label] + others, 1e-9)
+    count = max(1, round(part * share.size))
+    order = np.argsort(-share, axis=None, kind='stable')[:count]
+    return np.unravel_index(order, share.shape)
 
 
 def _in_ids(boxes: Boxes, ids: Sequence[int]) -> Boxes:

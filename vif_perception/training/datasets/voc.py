@@ -58,9 +58,9 @@ def make_boxes(
             raise InputError(f'a box has class {name!r}', where=where, accepted=', '.join(names))
         try:
             x1, y1, x2, y2 = (float(value) for value in row[1:])  # type: ignore[arg-type]  # None is caught below
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             x1 = y1 = x2 = y2 = float('nan')
-        if not (x1 <= x2 < np.inf and y1 <= y2 < np.inf):
+        if not (-np.inf < x1 <= x2 < np.inf and -np.inf < y1 <= y2 < np.inf):
             raise InputError(f'box of {name} has corners {list(row[1:])}', where=where,
                              accepted='x1 <= x2 and y1 <= y2, px')
         corners.append((x1, y1, x2, y2))
