@@ -1,9 +1,9 @@
 """Masks for pairs nobody labelled: what a trained network is sure of, checked by boxes.
 
 Self-training on the classes of a network that is there (Lee 2013), and, where somebody drew
-boxes, weak supervision by them: a box names its class and bounds it, the network gives the
-outline, and a box that the network does not fill is not labelled ("Simple Does It", Khoreva et
-al. 2017, with a network in place of GrabCut).
+boxes, weak supervision by them: a box names its class, the network says which of its pixels stand
+out most as that class, and the rest of the box is not labelled ("Simple Does It", Khoreva et al.
+2017, with a network in place of GrabCut).
 """
 
 from __future__ import annotations
@@ -12,18 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from torch import nn
 
 from vif_perception.errors import InputError
-from vif_perception.inference.torch_engine import best_precision
-from vif_perception.models.inputs import stride_of
 from vif_perception.training.augmentation import Augmentation, AugmentationConfig
 from vif_perception.training.data import Batch
 from vif_perception.training.datasets import IGNORED, Boxes, Sample
 from vif_perception.training.objective import Shown
 from vif_perception.training.objectives import objective_for
+from vif_perception.training.score import probabilities
 from vif_perception.training.validation import show
 
 
@@ -76,7 +73,6 @@ class Labeller:
         boxes = _in_ids(sample.boxes, self._box_ids) if sample.boxes is not None else None
         return pseudo_mask(self.scores(sample), boxes, self._rules, boxed=self._box_ids)
 
-    @torch.no_grad()
     def scores(self, sample: Sample) -> np.ndarray:
         """Return C x H x W float32 probabilities: mean over the sample and its mirror image."""
         scene = self._plain(sample, 0)
@@ -84,23 +80,9 @@ class Labeller:
         device = next(self._network.parameters()).device
         batch = Batch.unpack(packed, (), (), device)
         shown = show(batch, batch.present.new_zeros(1, 0))
-        ways = (self._run(shown), self._run(_mirrored(shown)).flip(-1))
-        return torch.stack(ways).mean(0)[0].cpu().numpy()
-
-    def _run(self, shown: Shown) -> torch.Tensor:
-        stride = stride_of(self._network)
-        height, width = shown.y.shape[-2:]
-        pad = (0, -width % stride, 0, -height % stride)
-        rgb, y, thermal = (
-            F.pad(image, pad, mode='replicate') for image in (shown.rgb, shown.y, shown.thermal)
-        )
-        device, precision = rgb.device.type, best_precision(rgb.device)
-        with torch.autocast(device, precision, enabled=precision != torch.float32):
-            logits = self._network(
-                rgb.contiguous(memory_format=torch.channels_last), y, thermal, shown.present
-            ).logits
-        full = F.interpolate(logits.float(), size=rgb.shape[-2:], mode='bilinear')
-        return (full[..., :height, :width] / self._temperature).softmax(1)
+        one = probabilities(self._network, shown, self._temperature)
+        other = probabilities(self._network, _mirrored(shown), self._temperature).flip(-1)
+        return ((one + other) / 2)[0].cpu().numpy()
 
 
 def pseudo_mask(
