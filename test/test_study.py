@@ -46,6 +46,13 @@ def test_studies_that_compare_give_every_row_one_budget(name, tmp_path):
     assert len(crops) == 1
 
 
+def test_networks_are_compared_on_the_same_data_with_the_same_schedule(tmp_path):
+    recipes = [run.recipe for run in runs_of(load_study('comparison'), tmp_path, seeds=[0])]
+    assert len(recipes) == 5
+    assert len({recipe.network.name for recipe in recipes}) == 5
+    assert len({str((recipe.data, recipe.optimizer)) for recipe in recipes}) == 1
+
+
 def test_rows_override_what_they_share_and_the_command_line_overrides_both(tmp_path):
     study = load_study(write(
         tmp_path, set={'steps': 7, 'optimizer.lr': 0.5}, seeds=[3, 4],
