@@ -55,7 +55,7 @@ def square(**changes) -> Sample:
 
 
 def run(sample: Sample, seed: int = 0, **steps) -> Scene:
-    scene = make_scene(sample, ThermalConfig())
+    scene = make_scene(sample)
     return Augmentation(AugmentationConfig.only(**steps)).run(scene, seed)
 
 
@@ -80,11 +80,12 @@ def test_without_rgb_and_labels():
 
 def test_16_bit_thermal_goes_through_the_window_of_the_robot():
     kelvin = np.linspace(283, 313, 96 * 128).reshape(96, 128)
-    sample = square(thermal=np.round(kelvin * 100).astype(np.uint16))
-    thermal = Augmentation(AugmentationConfig.only())(sample, 0)['thermal'][0]
+    raw = np.round(kelvin * 100).astype(np.uint16)
+    plain = Augmentation(AugmentationConfig.only())
+    thermal = plain(square(thermal=raw), 0)['thermal'][0]
     np.testing.assert_allclose(thermal, (kelvin - 278) / 40, atol=1e-3)
     with pytest.raises(InputError, match='agc8 cannot describe'):
-        Augmentation(AugmentationConfig.only(), ThermalConfig(profile='agc8'))(sample, 0)
+        plain(square(thermal=raw, meaning=ThermalConfig(profile='agc8')), 0)
 
 
 def test_without_torchvision_the_error_says_what_to_install(monkeypatch):

@@ -241,6 +241,8 @@ def test_frozen_layers_stay_as_they_are(data, tmp_path):
     old, new = (read_weights(weights_of(str(tmp_path / name)))[0] for name in 'ab')
     moved = {key.partition('.')[0] for key in old if not torch.equal(old[key], new[key])}
     assert moved == {'fusion_head'}
+    # Checks after 3 and 4 steps find the same masks; the network that learned longer is kept.
+    assert RunFolder(tmp_path / 'b').best().stem == 'best-0000004'
     with pytest.raises(InputError, match=r"no layer begins with 'head'.*accepted: .*fusion_head"):
         run(data, tmp_path / 'c', 'network.frozen=[head]', steps=1)
     with pytest.raises(InputError, match='nothing is left to learn'):

@@ -106,9 +106,6 @@ def test_labels_in_the_order_of_the_vocabulary():
     annotations = Annotations({'a': {'car': 0.4, 'ufo': 1.0}, 'b': {}}, 'captions')
     vocabulary = Vocabulary(('bus', 'car'))
     assert vocabulary.labels(annotations, ['b', 'a']).tolist() == [[0, 0], [0, 1]]
-    assert vocabulary.index('car') == 1
-    with pytest.raises(InputError, match=r"unknown entity 'ufo'.*bus, car"):
-        vocabulary.index('ufo')
     with pytest.raises(InputError, match="image 'c' has no"):
         vocabulary.labels(annotations, ['c'])
     with pytest.raises(InputError, match='no annotated entity is in the vocabulary'):

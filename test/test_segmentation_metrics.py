@@ -195,8 +195,6 @@ def test_flicker_is_the_mean_change_between_neighbours():
     assert flicker.update(_ids([10, 250])) is None
     assert flicker.update(_ids([20, 240])) == 10
     assert flicker.update(_ids([20, 238])) == 1
-    flicker.break_sequence()
-    assert flicker.update(_ids([255, 0])) is None
     assert flicker.update(_ids([255, 0], [1, 1])) is None
     assert flicker.compute() == 5.5
 

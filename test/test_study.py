@@ -115,3 +115,5 @@ def test_a_study_trains_once_and_goes_on_where_it_stopped(data, tmp_path):  # no
     assert json.loads((runs[3].folder / 'run.json').read_text())['state'] == 'finished'
     ((_, weights),) = systems_of(study, runs)
     assert [path.parent for path in weights] == [runs[1].folder, runs[3].folder]
+    with pytest.raises(InputError, match=r'is another run: optimizer\.lr; accepted: the recipe'):
+        train_all(runs_of(study, out, sets=['optimizer.lr=0.5']), data)

@@ -25,6 +25,7 @@ def write_set(root, count=4, splits=('train', 'val')):
             mask = np.zeros(SIZE[::-1], np.uint8)
             mask[20:50, 30:60] = 2
             thermal = np.where(mask, 220, 40).astype(np.uint8)
+            thermal += random.integers(0, 3, thermal.shape, dtype=np.uint8)
             rgb = random.integers(0, 90, (*mask.shape, 3), dtype=np.uint8)
             rgb[mask > 0] += 60
             for kind, image in (('vi', rgb), ('ir', thermal), ('label', mask)):

@@ -1,4 +1,4 @@
-"""Scores of fused images and masks; used by replay, evaluation and training, never on the robot.
+"""Scores of fused images and masks, for replay, evaluation, training and a robot's report.
 
 ``fusion`` needs torch and is imported by name: ``from vif_perception.metrics.fusion import ...``.
 """

@@ -20,7 +20,7 @@ class Flicker:
     def update(self, picture: np.ndarray) -> float | None:
         """Add a uint8 picture (HxW or HxWxC) and return its change against the one before.
 
-        Returns None for the first picture, and after `break_sequence` or a change of size.
+        Returns None for the first picture and after a change of size.
         """
         previous, self._previous = self._previous, picture.copy()
         if previous is None or previous.shape != picture.shape:
@@ -30,10 +30,6 @@ class Flicker:
         self._sum += value
         self._steps += 1
         return value
-
-    def break_sequence(self) -> None:
-        """Forget the last picture: the next one does not follow it (a gap, another recording)."""
-        self._previous = None
 
     def compute(self) -> float | None:
         """Return the mean change of all steps, None when there was none."""

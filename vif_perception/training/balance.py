@@ -98,7 +98,8 @@ def make_balance(kind: str, tasks: Sequence[str], epoch: int, shared: Sequence[T
         shared: parameters of the last block that all tasks use; only fairness_gradient needs it.
 
     Raises:
-        InputError: one task only, or gradients asked of what has no two tasks on a shared block.
+        InputError: one task only, or gradients asked of what has no two tasks on a shared block,
+            or in several processes.
     """
     where = 'objective.balance'
     if kind == 'fixed':
@@ -117,6 +118,11 @@ def make_balance(kind: str, tasks: Sequence[str], epoch: int, shared: Sequence[T
             accepted='two tasks that meet in one block: mafs, multitaskvif with its head',
             remedy='use fairness',
         )
+    if distributed.is_available() and distributed.is_initialized() and (
+        distributed.get_world_size() > 1
+    ):
+        raise InputError('fairness_gradient in several processes', where=where,
+                         accepted='one process', remedy='use fairness')
     return Fair(GradientFairness())
 
 

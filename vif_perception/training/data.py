@@ -42,7 +42,6 @@ class Batch:
         rgb: N x 3 x H x W, 0..1, black where absent; thermal: N x 1 x H x W, the same.
         mask: N x H x W class ids, 255 not labelled.
         present: N x 2 flags (rgb, thermal).
-        boxes: one M x 5 tensor (x1, y1, x2, y2 px, class) per scene; empty without boxes.
         names: ids of the samples.
     """
 
@@ -50,7 +49,6 @@ class Batch:
     thermal: Tensor
     mask: Tensor
     present: Tensor
-    boxes: tuple[Tensor, ...] = ()
     names: tuple[str, ...] = ()
 
     @staticmethod
@@ -66,15 +64,14 @@ class Batch:
 
     @staticmethod
     def unpack(
-        packed: Mapping[str, Tensor], boxes: tuple[Tensor, ...], names: tuple[str, ...],
-        device: torch.device | str,
+        packed: Mapping[str, Tensor], names: tuple[str, ...], device: torch.device | str,
     ) -> Batch:
         """Move stacked tensors of ``Scene.packed`` to a device and make them a network's."""
         rgb, thermal, mask, present = (
             packed[name].to(device, non_blocking=True)
             for name in ('rgb', 'thermal', 'mask', 'present')
         )
-        return Batch(rgb.float().div_(255), thermal, mask.long(), present, boxes, names)
+        return Batch(rgb.float().div_(255), thermal, mask.long(), present, names)
 
 
 def read_split(root: Path, split: str, labels: LabelSet = MFNET) -> list[Triple]:

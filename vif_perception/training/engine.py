@@ -58,6 +58,8 @@ def train(
     Augmentation(recipe.data.augmentation)  # what it lacks is said before a folder is made
     if first:
         run.validation = Validation(source.val, source.labels, run.objective.selects)
+        if not folder.begun:
+            source.check()
         folder.open(recipe, source.digests(), resume=resume)
     fabric.barrier()
     run.restore()
@@ -176,7 +178,7 @@ class _Run:
         assert self.validation is not None
         value, found = self.validation.look(self.average.network, self.objective)
         say(f'step {self.step} ' + ' '.join(f'{name} {v:.4f}' for name, v in found.items()))
-        if value > self.best:
+        if value >= self.best:  # equal where the mask is frozen: the longest trained one
             self.best = value
             labels, asked = self.source.labels, self.recipe
             self.folder.keep_best(

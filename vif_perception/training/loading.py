@@ -28,7 +28,7 @@ _MOST_WORKERS = 16
 class LoaderConfig(Group):
     """How a recipe makes batches."""
 
-    batch: int = Field(8, ge=1, le=4096, description='samples per process and step')
+    batch: int = Field(8, ge=1, le=65536, description='samples per process and step')
     workers: int = Field(
         -1, ge=-1, le=256, description='processes that make batches; -1: one per core but one, '
         '0: none, the training process makes them itself'
@@ -84,8 +84,8 @@ class Loader:
         for packed in loader:
             if isinstance(packed, InputError):
                 raise packed
-            tensors, boxes, names = packed
-            yield Batch.unpack(tensors, tuple(boxes), tuple(names), self._device)
+            tensors, names = packed
+            yield Batch.unpack(tensors, tuple(names), self._device)
 
 
 class _Samples(Dataset):
@@ -133,7 +133,7 @@ def _collate(items: list[Any]) -> Any:
             accepted='one size', remedy='switch the augmentation step crop on, or use batch: 1',
         )
     stacked = {name: torch.stack([tensors[name] for tensors, _ in items]) for name in _STACKED}
-    return stacked, [tensors['boxes'] for tensors, _ in items], [name for _, name in items]
+    return stacked, [name for _, name in items]
 
 
 def _start_worker(number: int) -> None:

@@ -63,7 +63,7 @@ class RTObjective(Objective[RT]):
         )
 
     def terms(self, prediction: Prediction, shown: Shown) -> dict[str, Tensor]:
-        """Brighter source except in glare, stronger gradient; weighted cross-entropy and Dice."""
+        """Luma and what is warm on it, stronger gradient; weighted cross-entropy and Dice."""
         mask, entities = shown.mask, shown.entities
         if self._again is not None:
             mask, entities = (torch.cat([x, x[self._again.images]]) for x in (mask, entities))

@@ -78,7 +78,7 @@ class Labeller:
         scene = self._plain(sample, 0)
         packed = {key: value[None] for key, value in scene.items() if key != 'boxes'}
         device = next(self._network.parameters()).device
-        batch = Batch.unpack(packed, (), (), device)
+        batch = Batch.unpack(packed, (), device)
         shown = show(batch, batch.present.new_zeros(1, 0))
         one = probabilities(self._network, shown, self._temperature)
         other = probabilities(self._network, _mirrored(shown), self._temperature).flip(-1)

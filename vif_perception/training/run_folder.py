@@ -37,6 +37,11 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
 
+    @property
+    def begun(self) -> bool:
+        """Whether a run is here; its data was checked when it began."""
+        return (self.path / RECIPE).is_file()
+
     def open(self, recipe: Recipe, data: Mapping[str, str], *, resume: bool) -> None:
         """Make the folder, or check that it belongs to this recipe and data.
 
@@ -50,13 +55,13 @@ class RunFolder:
             raise InputError(f'is no place for a run ({error.strerror})', where=str(self.path),
                              accepted='a folder that is there or can be made',
                              remedy='choose another --out') from None
-        if (self.path / RECIPE).is_file():
+        if self.begun:
             if not resume:
                 raise InputError(
                     'holds a run already', where=str(self.path),
                     remedy='go on with --resume, or choose another --out',
                 )
-            self._compare(recipe, data)
+            self.compare(recipe, data)
         elif (self.path / LAST).exists():
             raise InputError('holds a checkpoint without its recipe', where=str(self.path),
                              remedy='choose another --out')
@@ -81,7 +86,7 @@ class RunFolder:
         Raises:
             InputError: there is no run here.
         """
-        if not (self.path / RECIPE).is_file():
+        if not self.begun:
             raise InputError('is not the folder of a run', where=str(self.path),
                              accepted=f'a folder with {RECIPE}')
         return load_recipe(str(self.path / RECIPE))
@@ -127,7 +132,12 @@ class RunFolder:
         """Open the table of metrics; rows after step ``after`` are those of a lost stretch."""
         return Metrics(self.path / METRICS, columns, after)
 
-    def _compare(self, recipe: Recipe, data: Mapping[str, str]) -> None:
+    def compare(self, recipe: Recipe, data: Mapping[str, str]) -> None:
+        """Refuse a recipe, or hashes of data sets by name, that are not those of this run.
+
+        Raises:
+            InputError: naming what differs.
+        """
         before = self.recipe()
         changed = differences(before, recipe)
         known = self.facts().get('data', dict(data))

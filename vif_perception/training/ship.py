@@ -13,7 +13,7 @@ from vif_perception.errors import InputError
 from vif_perception.inference.weights import Card, load_network, save_network
 from vif_perception.models.cost import cost
 from vif_perception.training.data import Triple
-from vif_perception.training.datasets import PairDataset
+from vif_perception.training.datasets import PairDataset, check_overlap
 from vif_perception.training.evaluation.frames import FrameSet
 from vif_perception.training.evaluation.members import Network
 from vif_perception.training.evaluation.segmentation import SegmentationRows
@@ -21,7 +21,7 @@ from vif_perception.training.evaluation.systems import System
 from vif_perception.training.objectives import objective_for
 from vif_perception.training.run_folder import RunFolder
 from vif_perception.training.score import score
-from vif_perception.training.source import open_at
+from vif_perception.training.source import Source, open_at
 from vif_perception.training.validation import triples_of
 from vif_perception.types import LabelSet
 
@@ -34,7 +34,8 @@ def ship(run: Path, data: Path, out: Path, *, test: str = 'test', note: str = ''
         test: split of the val data set to report on; note: what is special about the training.
 
     Raises:
-        InputError: no best weights, data that cannot be read, or not a .safetensors name.
+        InputError: no best weights, data that cannot be read, a test image that was trained or
+            selected on, or not a .safetensors name.
     """
     if out.suffix != '.safetensors':
         raise InputError('is no name for weights', where=str(out), accepted='NAME.safetensors')
@@ -48,9 +49,11 @@ def ship(run: Path, data: Path, out: Path, *, test: str = 'test', note: str = ''
     }
     temperature = 1.0
     if objective_for(network, stage=recipe.objective.stage).selects == 'miou':
-        val = recipe.data.val
-        temperature = calibrate(network, triples_of(open_at(val, data)), labels)
-        report = open_at(val.model_copy(update={'split': test}), data)
+        source = Source(recipe.data, data, recipe.seed)
+        report = open_at(recipe.data.val.model_copy(update={'split': test}), data)
+        source.check_unseen(report)
+        check_overlap(source.val, report)
+        temperature = calibrate(network, triples_of(source.val), labels)
         card = best.model_copy(update={'name': out.stem, 'temperature': temperature})
         metrics[f'{report.name} {test}'] = rounded(rows_of(network, card, report))
     return save_network(

@@ -14,7 +14,14 @@ from vif_perception.errors import InputError
 from vif_perception.labels import MFNET
 from vif_perception.training.augmentation import Augmentation
 from vif_perception.training.data import Batch, pixels_of
-from vif_perception.training.datasets import DatasetConfig, PairDataset, open_dataset
+from vif_perception.training.datasets import (
+    SIM,
+    DatasetConfig,
+    PairDataset,
+    check_overlap,
+    check_samples,
+    open_dataset,
+)
 from vif_perception.training.entity_labels import EntityLabels
 from vif_perception.training.loading import Loader, LoaderConfig
 from vif_perception.training.order import Order
@@ -91,9 +98,35 @@ class Source:
                 count += pixels_of(dataset)
         return count
 
+    def check(self) -> None:
+        """Read every file once, so that a long training does not meet a damaged one at its end.
+
+        Raises:
+            InputError: a file that cannot be used, or an image of val that is trained on.
+        """
+        for dataset in (*self._sets, self.val):
+            if dataset.name != SIM:
+                check_samples(dataset)
+        self.check_unseen(self.val)
+
+    def check_unseen(self, held_out: PairDataset) -> None:
+        """Refuse a data set that shares an image with one that is learned from.
+
+        Raises:
+            InputError: naming both files.
+        """
+        for dataset in self._sets:
+            check_overlap(dataset, held_out)
+
     def digests(self) -> dict[str, str]:
-        """Hash of the ids and images of each data set, by ``name split``."""
-        return {f'{item.name} {item.split}': digest(item) for item in (*self._sets, self.val)}
+        """Hash of the files of each data set, by ``name split``; the second of a name has a 2."""
+        found: dict[str, str] = {}
+        for item in (*self._sets, self.val):
+            name = number = f'{item.name} {item.split}'
+            while number in found:
+                number = f'{name} {int(number.removeprefix(name) or 1) + 1}'
+            found[number] = digest(item)
+        return found
 
     def _order(self) -> Order:
         return Order(

@@ -121,10 +121,11 @@ def train_all(
     """Train what is not finished; what was begun goes on from its last checkpoint.
 
     Raises:
-        InputError: see ``engine.train``.
+        InputError: see ``engine.train``; a finished run with another recipe.
     """
     for number, run in enumerate(runs, 1):
         if run.finished:
+            RunFolder(run.folder).compare(run.recipe, {})
             continue
         say(f'{number} of {len(runs)}: {run.name}, seed {run.seed}')
         torch.compiler.reset()  # compiled code of other networks counts against a limit

@@ -74,7 +74,7 @@ class Validation:
                     key: value[None, ..., :height, :width] if value.ndim > 1 else value[None]
                     for key, value in scene.items() if key != 'boxes'
                 }
-                batch = Batch.unpack(cut, (), (), device)
+                batch = Batch.unpack(cut, (), device)
                 # Objectives that are selected by their loss do not ask for entities.
                 shown = show(batch, batch.present.new_zeros(1, 0))
                 values.append(float(objective.total(objective(shown, 1.0))))

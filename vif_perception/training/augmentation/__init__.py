@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from vif_perception.config import ThermalConfig
 from vif_perception.errors import InputError
 from vif_perception.training.augmentation.config import AugmentationConfig
 from vif_perception.training.augmentation.scene import Scene, make_scene
@@ -31,14 +30,12 @@ class Augmentation:
 
     Args:
         config: which steps, and how strong.
-        thermal: meaning of the thermal values, as on the robot.
 
     Raises:
         InputError: a step is on and torchvision cannot be loaded.
     """
 
-    def __init__(self, config: AugmentationConfig, thermal: ThermalConfig | None = None):
-        self._thermal = thermal or ThermalConfig()
+    def __init__(self, config: AugmentationConfig):
         known = _known_steps() if config.steps() else {}
         self._steps = [(name, known[name], step) for name, step in config.steps().items()]
 
@@ -46,9 +43,9 @@ class Augmentation:
         """Return the augmented sample as small tensors.
 
         Raises:
-            InputError: the thermal values do not fit the configured profile.
+            InputError: the thermal values do not fit the profile of their data set.
         """
-        return self.run(make_scene(sample, self._thermal), seed).packed()
+        return self.run(make_scene(sample), seed).packed()
 
     def run(self, scene: Scene, seed: int | tuple[int, ...]) -> Scene:
         """Run the steps on a scene, in place, and return it."""

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vif_perception.config import ThermalConfig
 from vif_perception.sensing import ThermalWindow
 from vif_perception.training.datasets import IGNORED, Sample
 from vif_perception.types import Frame
@@ -65,18 +64,17 @@ class Scene:
         }
 
 
-def make_scene(sample: Sample, thermal: ThermalConfig) -> Scene:
+def make_scene(sample: Sample) -> Scene:
     """Return a sample as tensors, thermal values through the window that the robot would use.
 
-    Args:
-        thermal: meaning of the values; the gain of automatic windows is that of this one image.
+    The gain of automatic windows is that of this one image.
 
     Raises:
-        InputError: the thermal values cannot have the configured profile.
+        InputError: the thermal values cannot have the profile of their data set.
     """
     height, width = sample.thermal.shape
     encoding = 'mono8' if sample.thermal.dtype == np.uint8 else 'mono16'
-    low, high = ThermalWindow(thermal).update(Frame(0, '', sample.thermal, encoding))
+    low, high = ThermalWindow(sample.meaning).update(Frame(0, '', sample.thermal, encoding))
     heat = torch.from_numpy(sample.thermal.astype(np.float32)).sub_(low).div_(high - low)
     if sample.rgb is None:
         rgb = torch.zeros(3, height, width, dtype=torch.uint8)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vif_perception.config import ThermalConfig
 from vif_perception.errors import InputError
 from vif_perception.training.datasets.images import read_both, read_mask, read_rgb, read_thermal
 from vif_perception.training.datasets.sample import IGNORED, Record, Sample
@@ -25,6 +26,7 @@ class PairDataset:
         records: one per sample, in order of id as the split lists them.
         labels: what the ids of the masks mean; None without masks.
         box_classes: what the classes of the boxes mean; empty without boxes.
+        thermal: what the thermal values mean, as on the robot.
 
     Raises:
         InputError: the split is empty, or two records have one id.
@@ -33,10 +35,12 @@ class PairDataset:
     def __init__(
         self, name: str, root: Path, split: str, records: Sequence[Record], *,
         labels: LabelSet | None = None, box_classes: tuple[str, ...] = (),
+        thermal: ThermalConfig | None = None,
     ):
         self.name, self.root, self.split = name, root, split
         self.records = tuple(records)
         self.labels, self.box_classes = labels, box_classes
+        self.thermal = thermal or ThermalConfig()
         if not self.records:
             raise InputError(f'split {split!r} of {name} is empty', where=str(root),
                              remedy='check root and split')
@@ -86,7 +90,7 @@ class PairDataset:
         boxes = record.boxes
         if isinstance(boxes, Path):
             boxes = read_voc(boxes, self.box_classes)
-        return Sample(record.id, rgb, thermal, mask, boxes, record.day_night)
+        return Sample(record.id, rgb, thermal, mask, boxes, record.day_night, self.thermal)
 
     def sources(self, index: int) -> Iterator[tuple[str, bytes]]:
         """Yield (path, bytes) of the camera images of a sample, as they lie on the disk.

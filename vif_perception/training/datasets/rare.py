@@ -15,7 +15,8 @@ from vif_perception.training.datasets.sample import IGNORED
 def repeat_rare(dataset: PairDataset, threshold: float) -> PairDataset:
     """Return the data set with every image listed as often as its rarest class asks.
 
-    A class in a part f of the images asks for sqrt(threshold / f), rounded, at least once.
+    A class in a part f of the images with a mask asks for sqrt(threshold / f), rounded, at least
+    once; images without a mask stay once.
 
     Args:
         threshold: part of the images, 0..1, below which a class is rare.
@@ -23,14 +24,16 @@ def repeat_rare(dataset: PairDataset, threshold: float) -> PairDataset:
     Raises:
         InputError: no masks as files, or one cannot be read.
     """
-    if not all(record.mask for record in dataset.records):
+    if not any(record.mask for record in dataset.records):
         raise InputError('repeat_rare without masks', where=dataset.name,
                          accepted='data sets whose masks are files')
     holds = np.zeros((len(dataset), IGNORED + 1), bool)
+    masked = np.array([record.mask is not None for record in dataset.records])
     for index, record in enumerate(dataset.records):
         if record.mask:
             holds[index, np.unique(read_mask(record.mask))] = True
-    times = repeats(holds[:, :IGNORED], threshold)
+    times = np.ones(len(dataset), np.int64)
+    times[masked] = repeats(holds[masked, :IGNORED], threshold)
     more = copy.copy(dataset)
     more.records = tuple(
         record for record, count in zip(dataset.records, times.tolist(), strict=True)

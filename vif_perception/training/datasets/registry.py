@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from vif_perception.config import ThermalConfig
 from vif_perception.errors import InputError
 from vif_perception.labels import FMB, LABEL_SETS, M3FD_BOXES, MFNET, PST900
 from vif_perception.schema import Group, validated
@@ -70,6 +71,7 @@ class DatasetConfig(Group):
         0.0, ge=0, le=1, description='show images with classes that are in fewer than this part '
         'of the images more often; 0: all alike'
     )
+    thermal: ThermalConfig = ThermalConfig()
 
 
 def open_dataset(config: DatasetConfig | dict) -> PairDataset:
@@ -106,7 +108,8 @@ def open_dataset(config: DatasetConfig | dict) -> PairDataset:
         raise InputError(f'labels {wanted.labels!r} for {wanted.name}, which has its own',
                          accepted='labels only with name folder')
     dataset = PairDataset(
-        wanted.name, wanted.root, wanted.split, records, labels=labels, box_classes=boxes
+        wanted.name, wanted.root, wanted.split, records, labels=labels, box_classes=boxes,
+        thermal=wanted.thermal,
     )
     return repeat_rare(dataset, wanted.repeat_rare) if wanted.repeat_rare else dataset
 

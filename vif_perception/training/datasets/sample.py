@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from vif_perception.config import ThermalConfig
 
 #: Mask value of pixels that nobody labelled.
 IGNORED = 255
@@ -35,6 +37,7 @@ class Sample:
         mask: HxW uint8 class ids, 255 not labelled; None without labels.
         boxes: objects, None where nobody drew boxes (an empty list means: nothing there).
         day_night: 'day', 'night', or '' when unknown.
+        meaning: of the thermal values.
     """
 
     id: str
@@ -43,6 +46,7 @@ class Sample:
     mask: np.ndarray | None = None
     boxes: Boxes | None = None
     day_night: str = ''
+    meaning: ThermalConfig = field(default_factory=ThermalConfig)
 
 
 @dataclass(frozen=True)

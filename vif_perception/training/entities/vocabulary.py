@@ -23,16 +23,6 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.names)
 
-    def index(self, name: str) -> int:
-        """Return the place of an entity.
-
-        Raises:
-            InputError: it is not in the vocabulary.
-        """
-        if name not in self.names:
-            raise InputError(f'unknown entity {name!r}', accepted=', '.join(self.names))
-        return self.names.index(name)
-
     def labels(self, annotations: Annotations, images: list[str]) -> np.ndarray:
         """Return N x K float32 flags 0 or 1; entities outside the vocabulary are left out.
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vif_perception.config import ThermalConfig
 from vif_perception.errors import InputError
 from vif_perception.schema import validated
 from vif_perception.training.augmentation.scene import make_scene
@@ -90,7 +89,7 @@ class FrameSet:
             InputError: a file is missing or damaged, or holds what its class list has not.
         """
         sample = self._dataset[self.indices[place]]
-        scene = make_scene(sample, ThermalConfig()).packed()
+        scene = make_scene(sample).packed()
         thermal = (scene['thermal'][0] * 255).round().to(torch.uint8).numpy()
         rgb = np.ascontiguousarray(scene['rgb'].permute(1, 2, 0).numpy())
         return EvaluationFrame(
