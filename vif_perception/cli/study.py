@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +38,6 @@ def study(
     with console.progress() as advance:
         room.train_all(runs, data, say=console.say, advance=partial(advance, 'samples'))
     systems = ' '.join(
-        f"'{name}={','.join(map(str, paths))}'" for name, paths in room.systems_of(asked, runs)
+        shlex.quote(f'{name}={",".join(map(str, paths))}') for name, paths in room.systems_of(asked, runs)
     )
-    console.say(f'vif-perception evaluate {systems} --data {data}')
+    console.say(f'vif-perception evaluate {systems} --data {shlex.quote(str(data))}')
