@@ -38,6 +38,7 @@ def study(
     with console.progress() as advance:
         room.train_all(runs, data, say=console.say, advance=partial(advance, 'samples'))
     systems = ' '.join(
-        shlex.quote(f'{name}={",".join(map(str, paths))}') for name, paths in room.systems_of(asked, runs)
+        shlex.quote(f'{name}={",".join(map(str, paths))}')
+        for name, paths in room.systems_of(asked, runs)
     )
     console.say(f'vif-perception evaluate {systems} --data {shlex.quote(str(data))}')
