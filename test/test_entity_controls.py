@@ -1,13 +1,12 @@
 """Controls: the entities of another image, drawn ones, sentences."""
 
-import numpy as np
 import pytest
 from hypothesis import strategies as st
 from patience import given
 
 from vif_perception.errors import InputError
 from vif_perception.training.entities.annotations import Annotations
-from vif_perception.training.entities.controls import random_embeddings, random_entities, shuffled
+from vif_perception.training.entities.controls import random_entities, shuffled
 from vif_perception.training.entities.sentences import in_words, sentence_control
 from vif_perception.training.entities.vocabulary import Vocabulary
 
@@ -35,12 +34,6 @@ def test_random_entities_keep_their_frequency():
     assert (drawn.source, drawn.control) == ('mask-entities', 'random')
     assert all('road' in found for found in drawn.images.values())
     assert sum('car' in found for found in drawn.images.values()) == pytest.approx(200, abs=50)
-
-
-def test_random_embeddings():
-    table = random_embeddings(4, 1)
-    np.testing.assert_allclose(np.linalg.norm(table, axis=1), 1, rtol=1e-5)
-    np.testing.assert_array_equal(table, random_embeddings(4, 1))
 
 
 def test_every_image_gets_one_sentence_of_an_image_like_it():

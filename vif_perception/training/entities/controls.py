@@ -8,7 +8,6 @@ import numpy as np
 
 from vif_perception.errors import InputError
 from vif_perception.training.entities.annotations import Annotations
-from vif_perception.training.entities.embeddings import WIDTH
 
 
 def shuffled(annotations: Annotations, seed: int) -> Annotations:
@@ -40,9 +39,3 @@ def random_entities(annotations: Annotations, seed: int) -> Annotations:
         image: {name: 1.0 for name in names if generator.random() < chance[name]}
         for image in annotations.images
     })
-
-
-def random_embeddings(count: int, seed: int) -> np.ndarray:
-    """Return count x 512 float32 unit rows that know nothing of the words."""
-    rows = np.random.default_rng(seed).standard_normal((count, WIDTH))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
