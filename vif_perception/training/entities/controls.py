@@ -1,4 +1,4 @@
-"""Entities and embeddings that carry no information: what text guidance has to beat."""
+"""Entities that carry no information: what text guidance has to beat."""
 
 from __future__ import annotations
 
