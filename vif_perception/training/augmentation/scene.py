@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vif_perception.errors import InputError
 from vif_perception.sensing import ThermalWindow
 from vif_perception.training.datasets import IGNORED, Sample
 from vif_perception.types import Frame
@@ -74,7 +75,13 @@ def make_scene(sample: Sample) -> Scene:
     """
     height, width = sample.thermal.shape
     encoding = 'mono8' if sample.thermal.dtype == np.uint8 else 'mono16'
-    low, high = ThermalWindow(sample.meaning).update(Frame(0, '', sample.thermal, encoding))
+    try:
+        low, high = ThermalWindow(sample.meaning).update(Frame(0, '', sample.thermal, encoding))
+    except InputError as error:
+        raise InputError(
+            error.what, where=f'sample {sample.id}', accepted=error.accepted,
+            remedy='set thermal.profile of its data set to what the values are, or to auto',
+        ) from None
     heat = torch.from_numpy(sample.thermal.astype(np.float32)).sub_(low).div_(high - low)
     if sample.rgb is None:
         rgb = torch.zeros(3, height, width, dtype=torch.uint8)
