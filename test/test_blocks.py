@@ -7,6 +7,7 @@ import copy
 
 import pytest
 import torch
+from mafs_networks import noise, trained
 
 from vif_perception.models.attention import MDTA, Block, LeFF
 from vif_perception.models.egmt import decoder as egmt_decoder
@@ -167,20 +168,6 @@ class Asked(torch.nn.Module):
 
     def forward(self, image):
         return self.block(image, self.fixed[0])
-
-
-def noise(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def trained(module: torch.nn.Module) -> torch.nn.Module:
-    """Move every parameter and statistic away from its initial value, as training would."""
-    generator = torch.Generator().manual_seed(7)
-    with torch.no_grad():
-        for value in (*module.parameters(), *module.buffers()):
-            if value.is_floating_point() and value.ndim < 2:
-                value.mul_(1 + 0.2 * torch.rand(value.shape, generator=generator)).add_(0.05)
-    return module
 
 
 def outputs_of(block, given) -> tuple[torch.Tensor, ...]:
