@@ -110,3 +110,10 @@ def test_the_state_of_every_rule_can_be_saved_and_loaded(kind):
         step(first, value)
     second.load_state_dict(first.state_dict())
     assert step(first, 0.3) == step(second, 0.3)
+
+
+def test_gradients_are_not_weighed_by_each_process_on_its_own(monkeypatch):
+    monkeypatch.setattr('torch.distributed.is_initialized', lambda: True)
+    monkeypatch.setattr('torch.distributed.get_world_size', lambda: 2)
+    with pytest.raises(InputError, match='fairness_gradient in several processes'):
+        make_balance('fairness_gradient', TASKS, 1, [torch.ones(1)])

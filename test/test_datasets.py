@@ -1,6 +1,7 @@
 """Data sets of pairs: every layout that authors ship, made small; and everything wrong on disk."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from vif_perception.training.datasets import (
     check_samples,
     open_dataset,
 )
-from vif_perception.training.datasets.rare import repeats
+from vif_perception.training.datasets.rare import repeat_rare, repeats
 
 SHARED = Path(__file__).resolve().parents[2] / 'shared' / 'data'
 WIDTH, HEIGHT = 12, 8
@@ -347,6 +348,11 @@ def test_images_with_rare_classes_are_listed_more_often(tmp_path):
     more = open_dataset({**entry, 'repeat_rare': 1.0})
     assert [record.mask for record in more.records] == [*paths, paths[2]]
     assert more[3].id == more[2].id
+    partly = open_dataset(entry)
+    first, *others = partly.records
+    partly.records = (replace(first, mask=None), *others)
+    # class 8 is in one of two masks, not in one of three images: sqrt(2) is rounded to once
+    assert repeat_rare(partly, 1.0).records == partly.records
     MAKERS['roadscene'](tmp_path / 'pairs')
     with pytest.raises(InputError, match='repeat_rare without masks'):
         open_dataset({'name': 'roadscene', 'root': tmp_path / 'pairs', 'split': 'all',
