@@ -168,6 +168,22 @@ def test_temperature_lowers_confidence_but_keeps_the_mask():
     assert soft.confidence.mean() < sharp.confidence.mean()
 
 
+def test_every_mode_has_its_own_temperature():
+    rgb, thermal = images(64, 48)
+    seen = {'FUSED': (rgb, thermal), 'RGB_ONLY': (rgb, None), 'THERMAL_ONLY': (None, thermal)}
+
+    def confidence(mode, temperature):
+        output = make_engine(temperature=temperature).run(
+            *seen[mode], bgr=False, window=WINDOW, calibration=identity(64, 48)
+        )
+        return output.confidence
+
+    own = {'FUSED': 0.5, 'RGB_ONLY': 2.0, 'THERMAL_ONLY': 1.0}
+    for mode, value in own.items():
+        np.testing.assert_array_equal(confidence(mode, own), confidence(mode, value))
+    assert (confidence('RGB_ONLY', 2.0) < confidence('RGB_ONLY', 0.5)).any()
+
+
 def test_confidence_is_the_largest_softmax_of_the_mask_logits():
     class Fixed(torch.nn.Module):
         stride = 32

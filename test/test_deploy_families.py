@@ -6,6 +6,7 @@ import torch
 
 from vif_perception.errors import InputError
 from vif_perception.models.deploy import Deployed
+from vif_perception.models.inputs import MODES
 from vif_perception.models.prediction import Prediction
 from vif_perception.models.registry import build
 
@@ -19,7 +20,6 @@ FAMILIES = {
 #: Without a stand-in: what they lack is black.
 COMPARISON = ('rt_early', 'rt_rgb', 'rt_thermal')
 WINDOW = torch.tensor([0.0, 65535.0])
-MODES = {'FUSED': (1.0, 1.0), 'RGB_ONLY': (1.0, 0.0), 'THERMAL_ONLY': (0.0, 1.0)}
 
 
 def deployed(family: str) -> Deployed:
@@ -152,7 +152,10 @@ def test_grids_of_the_wrong_kind(grid):
         )
 
 
-@pytest.mark.parametrize('temperature', [0.0, -1.0, float('nan'), float('inf')])
+@pytest.mark.parametrize('temperature', [
+    0.0, -1.0, float('nan'), float('inf'), {'FUSED': 1.0}, {**dict.fromkeys(MODES, 1.0), 'X': 1.0},
+    {**dict.fromkeys(MODES, 1.0), 'RGB_ONLY': 0.0},
+])
 def test_temperatures_that_are_none(temperature):
     with pytest.raises(InputError, match='temperature'):
         Deployed(network('rt'), temperature=temperature)

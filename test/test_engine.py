@@ -19,6 +19,7 @@ pytest.importorskip(
 from vif_perception.cli.main import app
 from vif_perception.errors import InputError
 from vif_perception.inference.weights import load_network, read_card, read_weights
+from vif_perception.models.inputs import MODES
 from vif_perception.training.augmentation import AugmentationConfig
 from vif_perception.training.checkpoint import LAST, read_checkpoint, write_checkpoint
 from vif_perception.training.engine import train
@@ -185,7 +186,7 @@ def test_a_run_becomes_weights_with_a_complete_card(data, tmp_path):
     card = ship(tmp_path / 'run', data, out, note='tiny')
     assert read_card(out.with_suffix('.json')) == card
     assert card.name == 'mine'
-    assert 0.5 <= card.temperature <= 3
+    assert all(0.5 <= card.temperature[mode] <= 3 for mode in MODES)
     assert 'mine THERMAL_ONLY, night' in card.metrics['folder test']
     assert card.metrics['parameters'] > 1e5
     assert card.training['recipe']['steps'] == 2

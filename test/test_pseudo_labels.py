@@ -134,7 +134,7 @@ def test_boxes_must_be_classes_of_the_masks():
 def test_a_network_that_only_fuses_cannot_label():
     own = build('multitaskvif', 'rt', options={'way': 'own'})
     with pytest.raises(InputError, match='fuses only'):
-        Labeller(own, 1.0, Rules())
+        Labeller(own, {}, Rules())
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_both_mirror_images_have_a_say(thermal_folder, monkeypatch):
         lambda network: type('', (), {'selects': 'miou'}),
     )
     dataset = open_dataset({'name': 'folder', 'root': thermal_folder, 'split': 'all'})
-    found = Labeller(Half(), 1.0, Rules()).scores(dataset[1])
+    found = Labeller(Half(), {'THERMAL_ONLY': 1.0}, Rules()).scores(dataset[1])
     assert found.shape == (3, 45, 70)
     np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
     # 96 wide with padding: cars from 48 in the one, up to 70 - 48 in the other, each half sure

@@ -81,4 +81,5 @@ def ship(
     from vif_perception.training.ship import ship as write
 
     card = write(run, data, out or Path(f'{run.name}.safetensors'), test=test, note=note)
-    console.say(f'temperature {card.temperature:.2f}, sha256 {card.sha256}')
+    temperatures = ', '.join(f'{value:g} {mode}' for mode, value in card.temperature.items())
+    console.say(f'temperature {temperatures}; sha256 {card.sha256}')

@@ -20,6 +20,7 @@ from vif_perception.errors import InputError
 from vif_perception.files import write_whole
 from vif_perception.inference.weights import Card
 from vif_perception.models.deploy import Deployed
+from vif_perception.models.inputs import MODES
 from vif_perception.models.registry import find
 
 OPSET = 18
@@ -146,7 +147,7 @@ def _noise(shape: Shape) -> dict[str, Tensor]:
 
 def _compare(deployed: Deployed, pair: dict[str, Tensor], session: Any) -> Agreement:
     worst = Agreement(1.0, 0, 0, 0.0)
-    for flags in ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0)):
+    for flags in MODES.values():
         pair['present'] = torch.tensor(flags)
         with torch.no_grad():
             grids = {'thermal_grid': pair.get('thermal_grid')}

@@ -11,9 +11,9 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, isfinite, nn
@@ -21,6 +21,7 @@ from torch import Tensor, isfinite, nn
 from vif_perception.errors import InputError
 from vif_perception.files import write_whole
 from vif_perception.labels import MFNET
+from vif_perception.models.inputs import MODES
 from vif_perception.models.registry import build, options_of
 from vif_perception.types import LabelSet
 
@@ -29,6 +30,7 @@ class Card(BaseModel):
     """What a weights file is: the JSON beside it.
 
     ``training``, ``protocol`` and ``metrics`` are for people; the rest is checked on loading.
+    ``temperature`` of the mask's softmax is one number, or one for each mode.
     """
 
     model_config = ConfigDict(extra='forbid', frozen=True)
@@ -41,11 +43,18 @@ class Card(BaseModel):
     classes: tuple[str, ...] = Field(min_length=2, max_length=255)
     colors: tuple[tuple[int, int, int], ...]
     entities: tuple[str, ...]
-    temperature: float = Field(1.0, ge=0.01, le=100)
+    temperature: dict[str, Annotated[float, Field(ge=0.01, le=100)]] = dict.fromkeys(MODES, 1.0)
     sha256: str = Field(pattern='^[0-9a-f]{64}$')
     training: dict[str, Any] = {}
     protocol: str = ''
     metrics: dict[str, Any] = {}
+
+    @field_validator('temperature', mode='before')
+    @classmethod
+    def _of_every_mode(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.keys() != MODES.keys():
+            raise ValueError(f'modes {", ".join(value)}; accepted: {", ".join(MODES)}')
+        return value if isinstance(value, dict) else dict.fromkeys(MODES, value)
 
     @property
     def labels(self) -> LabelSet:

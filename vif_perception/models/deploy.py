@@ -6,6 +6,7 @@ Every backend runs this module, so every backend gives the same answer and nothi
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from vif_perception.errors import InputError
 from vif_perception.models.blocks import channels_last, fold_batchnorm
-from vif_perception.models.inputs import stride_of
+from vif_perception.models.inputs import MODES, stride_of
 from vif_perception.models.prediction import Prediction
 
 #: ITU-R BT.601 luma, as in the fusion literature.
@@ -26,26 +27,26 @@ class Deployed(nn.Module):
     Args:
         network: a network of the registry in eval mode; its BatchNorm is folded in place.
         precision: of the convolutions; blending and scores stay float32.
-        temperature: of the mask's softmax, from calibration on validation data.
+        temperature: of the mask's softmax, from calibration on validation data; one for all
+            modes, or one for each key of ``MODES``.
 
     Raises:
-        InputError: a temperature that is not above 0.
+        InputError: a temperature that is not above 0, or modes that are not these.
     """
 
     luma: Tensor
+    sharpness: Tensor
 
     def __init__(
         self, network: nn.Module, *, precision: torch.dtype = torch.float32,
-        temperature: float = 1.0,
+        temperature: float | Mapping[str, float] = 1.0,
     ):
         super().__init__()
-        if not 0 < temperature < math.inf:
-            raise InputError(f'temperature {temperature}', accepted='a number above 0')
         self.network = channels_last(fold_batchnorm(network.eval()).to(precision))
         self.precision = precision
-        self.scale = 1.0 / temperature
         self.stride = stride_of(network)
         self.register_buffer('luma', torch.tensor(LUMA) / 255)
+        self.register_buffer('sharpness', _sharpness(temperature))
 
     def forward(
         self, rgb: Tensor, thermal: Tensor, window: Tensor, present: Tensor,
@@ -91,7 +92,8 @@ class Deployed(nn.Module):
         fused_y = torch.where(_unseen(thermal_grid, thermal) & (present[0] > 0), y, fused_y)
         # Adding the change of luma to all colours leaves chroma alone.
         fused = (color + (255 * (fused_y - y)).unsqueeze(-1)).round_().clamp_(0, 255)
-        mask, confidence = self._mask(prediction.logits, height, width)
+        sharpness = _of_mode(self.sharpness, present)
+        mask, confidence = self._mask(prediction.logits.float() * sharpness, height, width)
         entities = torch.sigmoid(prediction.entity_logits[0].float())
         return fused.to(torch.uint8).contiguous(), mask, confidence, entities
 
@@ -107,13 +109,31 @@ class Deployed(nn.Module):
         half_size = (-(-height // self.stride) * self.stride // 2,
                      -(-width // self.stride) * self.stride // 2)
         logits = F.interpolate(
-            logits.float() * self.scale, half_size, mode='bilinear', align_corners=False
+            logits, half_size, mode='bilinear', align_corners=False
         )[0]
         best, ids = logits.max(0)
         confidence = logits.sub_(best).exp_().sum(0).reciprocal_().mul_(255).round_()
         half = torch.stack([ids.to(torch.uint8), confidence.to(torch.uint8)])
         full = half.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :height, :width]
         return full[0].contiguous(), full[1].contiguous()
+
+
+def _sharpness(temperature: float | Mapping[str, float]) -> Tensor:
+    """Return 1 / temperature in the order of ``MODES``."""
+    if not isinstance(temperature, Mapping):
+        temperature = dict.fromkeys(MODES, temperature)
+    if temperature.keys() != MODES.keys() or not all(
+        0 < value < math.inf for value in temperature.values()
+    ):
+        raise InputError(f'temperature {temperature}',
+                         accepted=f'a number above 0, or one for each of {", ".join(MODES)}')
+    return torch.tensor([1.0 / temperature[mode] for mode in MODES])
+
+
+def _of_mode(values: Tensor, present: Tensor) -> Tensor:
+    """Pick from ``values``, in the order of ``MODES``, by two flags."""
+    alone = torch.where(present[0] > 0, values[1], values[2])
+    return torch.where(present[0] * present[1] > 0, values[0], alone)
 
 
 def _check_raw(

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from vif_perception.errors import InputError
 
+#: What a network can be told it has -> presence flags (rgb, thermal).
+MODES = {'FUSED': (1.0, 1.0), 'RGB_ONLY': (1.0, 0.0), 'THERMAL_ONLY': (0.0, 1.0)}
+
 
 def stride_of(network: nn.Module) -> int:
     """Multiple of which a registered network wants its input's height and width, px."""

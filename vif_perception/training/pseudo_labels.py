@@ -15,12 +15,13 @@ import numpy as np
 from torch import nn
 
 from vif_perception.errors import InputError
+from vif_perception.models.inputs import MODES
 from vif_perception.training.augmentation import Augmentation, AugmentationConfig
 from vif_perception.training.data import Batch
 from vif_perception.training.datasets import IGNORED, Boxes, Sample
 from vif_perception.training.objective import Shown
 from vif_perception.training.objectives import objective_for
-from vif_perception.training.score import probabilities
+from vif_perception.training.score import full_logits
 from vif_perception.training.validation import show
 
 
@@ -50,7 +51,7 @@ class Labeller:
     """Gives samples masks of one network.
 
     Args:
-        network: of the registry, with a mask, in eval mode; temperature: of its softmax.
+        network: of the registry, with a mask, in eval mode; temperature: of its softmax, by mode.
         rules: when a label is believed.
         box_ids: class of a box -> id in the masks; these classes are nowhere but in boxes.
 
@@ -59,7 +60,8 @@ class Labeller:
     """
 
     def __init__(
-        self, network: nn.Module, temperature: float, rules: Rules, box_ids: Sequence[int] = ()
+        self, network: nn.Module, temperature: Mapping[str, float], rules: Rules,
+        box_ids: Sequence[int] = (),
     ):
         if objective_for(network).selects != 'miou':
             raise InputError(f'this {type(network).__name__} fuses only', where='--weights',
@@ -80,9 +82,13 @@ class Labeller:
         device = next(self._network.parameters()).device
         batch = Batch.unpack(packed, (), device)
         shown = show(batch, batch.present.new_zeros(1, 0))
-        one = probabilities(self._network, shown, self._temperature)
-        other = probabilities(self._network, _mirrored(shown), self._temperature).flip(-1)
-        return ((one + other) / 2)[0].cpu().numpy()
+        flags = tuple(shown.present[0].tolist())
+        temperature = next(self._temperature[mode] for mode in MODES if MODES[mode] == flags)
+        one, other = (
+            (full_logits(self._network, view) / temperature).softmax(1)
+            for view in (shown, _mirrored(shown))
+        )
+        return ((one + other.flip(-1)) / 2)[0].cpu().numpy()
 
 
 def pseudo_mask(

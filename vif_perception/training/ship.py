@@ -6,13 +6,12 @@ import copy
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from vif_perception.errors import InputError
 from vif_perception.inference.weights import Card, load_network, save_network
 from vif_perception.models.cost import cost
-from vif_perception.training.data import Triple
+from vif_perception.training.calibration import calibrate
 from vif_perception.training.datasets import PairDataset, check_overlap
 from vif_perception.training.evaluation.frames import FrameSet
 from vif_perception.training.evaluation.members import Network
@@ -20,7 +19,6 @@ from vif_perception.training.evaluation.segmentation import SegmentationRows
 from vif_perception.training.evaluation.systems import System
 from vif_perception.training.objectives import objective_for
 from vif_perception.training.run_folder import RunFolder
-from vif_perception.training.score import score
 from vif_perception.training.source import Source, open_at
 from vif_perception.training.validation import triples_of
 from vif_perception.types import LabelSet
@@ -47,7 +45,7 @@ def ship(run: Path, data: Path, out: Path, *, test: str = 'test', note: str = ''
     metrics: dict[str, Any] = {
         'parameters': size.parameters, 'macs_640x480': size.macs, 'val': best.metrics,
     }
-    temperature = 1.0
+    temperature: float | dict[str, float] = 1.0
     if objective_for(network, stage=recipe.objective.stage).selects == 'miou':
         source = Source(recipe.data, data, recipe.seed)
         report = open_at(recipe.data.val.model_copy(update={'split': test}), data)
@@ -82,16 +80,6 @@ def rows_of(network: nn.Module, card: Card, dataset: PairDataset) -> dict[str, A
         rows.add(frame, previous)
         previous = frame
     return {row.name: row.seeds[0].compute() for row in rows.rows()}
-
-
-def calibrate(network: nn.Module, triples: list[Triple], labels: LabelSet) -> float:
-    """Temperature in 0.5..3 with the smallest expected calibration error on ``triples``."""
-    tried = np.round(np.arange(0.5, 3.01, 0.25), 2).tolist()
-    errors = [
-        score(network, triples, 'FUSED', temperature=value, labels=labels)['ece']
-        for value in tried
-    ]
-    return float(tried[int(np.argmin(errors))])
 
 
 def rounded(value: Any) -> Any:

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from vif_perception.errors import InputError
+from vif_perception.models.inputs import MODES
 from vif_perception.training.augmentation import Augmentation, AugmentationConfig
 from vif_perception.training.data import Batch, Triple
 from vif_perception.training.datasets import PairDataset, Sample
 from vif_perception.training.objective import Objective, Shown
-from vif_perception.training.score import MODES, score
+from vif_perception.training.score import score
 from vif_perception.types import LabelSet
 
 
