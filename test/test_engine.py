@@ -29,6 +29,7 @@ from vif_perception.training.entities.vocabulary import Vocabulary, write_vocabu
 from vif_perception.training.recipe import Recipe, load_recipe
 from vif_perception.training.run_folder import METRICS, RECIPE, RUN, RunFolder, weights_of
 from vif_perception.training.ship import ship
+from vif_perception.training.source import Source
 
 
 def yaml_of(folder, /, **changes):
@@ -89,7 +90,7 @@ def test_a_short_run_learns_the_square_and_says_everything(data, tmp_path):
     out = tmp_path / 'run'
     said = run(data, out, 'optimizer.lr=3e-3', 'optimizer.warmup_steps=5', steps=60,
                check_every=30, log_every=10)
-    assert [line.split()[1] for line in said] == ['30', '60']
+    assert [line.split()[1] for line in said[:-1]] == ['30', '60']
     table = rows(out)
     assert [int(row['step']) for row in table] == [10, 20, 30, 40, 50, 60]
     assert float(table[-1]['loss']) < float(table[0]['loss']) / 2
@@ -172,11 +173,38 @@ def test_resuming_before_the_first_checkpoint_starts(data, tmp_path):
     assert read_checkpoint(tmp_path / 'run')['step'] == 1
 
 
+def test_a_finished_run_is_not_begun_again(data, tmp_path):
+    out = tmp_path / 'run'
+    assert run(data, out, steps=1)[-1] == f'finished: {out / "best-0000001.safetensors"}'
+    before = (out / RUN).read_bytes()
+    assert run(data, out, resume=True, steps=1)[0].startswith('finished: ')
+    assert (out / RUN).read_bytes() == before
+    (out / LAST).unlink()
+    with pytest.raises(InputError, match=r'is finished and has lost its last\.pt; .*--out'):
+        run(data, out, resume=True, steps=1)
+    assert (out / 'best-0000001.safetensors').is_file()
+
+
+def test_a_run_without_a_checkpoint_says_that_it_begins_again(data, tmp_path):
+    recipe = load_recipe(str(yaml_of(tmp_path, steps=1)))
+    digests = Source(recipe.data, data, 0).digests()
+    RunFolder(tmp_path / 'run').open(recipe, digests, resume=False)  # and killed
+    said = run(data, tmp_path / 'run', resume=True, steps=1)
+    assert said[0] == 'no checkpoint yet: from step 0'
+
+
+def test_fresh_must_name_tensors(data, tmp_path):
+    with pytest.raises(InputError, match=r"fresh: no tensor begins with 'fussion'.*fusion_head"):
+        run(data, tmp_path / 'run', 'network.start=rt-s', 'network.preset=s',
+            'network.fresh=[fussion]', steps=1)
+    assert not (tmp_path / 'run').exists()
+
+
 def test_a_damaged_checkpoint_is_named(data, tmp_path):
     out = tmp_path / 'run'
     run(data, out, steps=1)
     (out / LAST).write_bytes((out / LAST).read_bytes()[:1000])
-    with pytest.raises(InputError, match=r'last\.pt: cannot be read'):
+    with pytest.raises(InputError, match=r'last\.pt: is damaged'):
         run(data, out, resume=True, steps=1)
 
 
@@ -195,7 +223,12 @@ def test_a_run_becomes_weights_with_a_complete_card(data, tmp_path):
     with pytest.raises(InputError, match='is no name for weights'):
         ship(tmp_path / 'run', data, tmp_path / 'mine.pt')
     with pytest.raises(InputError, match='is not the folder of a run'):
-        ship(data, data, out)
+        ship(data, data, tmp_path / 'other.safetensors')
+    with pytest.raises(InputError, match='is there already; remedy: choose another --out'):
+        ship(tmp_path / 'run', data, out)
+    assert read_card(out.with_suffix('.json')) == card
+    with pytest.raises(InputError, match="split 'val' selected these weights"):
+        ship(tmp_path / 'run', data, tmp_path / 'other.safetensors', test='val')
 
 
 def test_pretraining_then_training_then_teaching(data, tmp_path):

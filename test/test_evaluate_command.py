@@ -122,17 +122,32 @@ def test_the_same_words_give_the_same_bytes(place, tmp_path):
         assert (tmp_path / 'out0' / name).read_bytes() == (tmp_path / 'out1' / name).read_bytes()
 
 
-def test_older_results_are_replaced_and_other_files_kept(place, tmp_path):
-    out = tmp_path / 'out'
+def old_results(out):
     out.mkdir()
     for name in (RESULTS, PAGE, 'mine.txt'):
         (out / name).write_text('old')
-    refused(call('evaluate', place / 'nope.safetensors', '--data', place / 'set', '-o', out))
+    return out
+
+
+def test_older_results_are_replaced_and_other_files_kept(place, tmp_path):
+    out = old_results(tmp_path / 'out')
+    data = shutil.copytree(place / 'set', tmp_path / 'data')
+    image = sorted(data.glob('*_ir.png'))[-1]
+    image.write_bytes(image.read_bytes()[:100])
+    refused(call('evaluate', place / 'a.safetensors', '--data', data, '-o', out, *QUICK))
     results = json.loads((out / RESULTS).read_text())
     assert results['status'] == 'failed'
-    assert 'nope.safetensors: is not there' in results['error']
+    assert f'{image.name}: ' in results['error']
     assert not (out / PAGE).exists()
     assert (out / 'mine.txt').read_text() == 'old'
+
+
+def test_a_mistake_takes_no_older_results_away(place, tmp_path):
+    out = old_results(tmp_path / 'out')
+    line = refused(call('evaluate', place / 'nope.safetensors', '--data', place / 'set',
+                        '-o', out))
+    assert 'nope.safetensors: is not there' in line
+    assert {path.read_text() for path in out.iterdir()} == {'old'}
 
 
 def words_of(place):
@@ -206,10 +221,11 @@ def test_every_mistake_is_said_in_one_line(mistakes, tmp_path, number):
     assert re.search(said, line), line
 
 
-def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_loaded(place, tmp_path):
+def test_a_folder_that_cannot_be_written_is_refused(place, tmp_path):
     (tmp_path / 'file').write_text('')
     out = tmp_path / 'file' / 'x'
-    line = refused(call('evaluate', 'nope', '--data', place / 'set', '--out', out))
+    line = refused(call('evaluate', place / 'a.safetensors', '--data', place / 'set',
+                        '--out', out))
     assert 'file/x: cannot be written' in line
     assert 'choose another folder with --out' in line
 

@@ -13,7 +13,7 @@ from vif_perception.labels import MFNET
 from vif_perception.metrics.fusion import fusion_metrics
 from vif_perception.models.deploy import Deployed
 from vif_perception.sim import still_exposures
-from vif_perception.training.evaluation import Request, dataset_config, evaluate
+from vif_perception.training.evaluation import Request, dataset_config, prepare
 from vif_perception.training.evaluation.choice import Choice, ranked
 from vif_perception.training.evaluation.flicker import GAIN, SEED, flicker
 from vif_perception.training.evaluation.frames import EvaluationFrame, open_frames
@@ -38,11 +38,11 @@ def place(tmp_path_factory):
 @pytest.fixture(scope='module')
 def found(place):
     """Seeds a and b as one system, a cascade of both, on the set."""
-    return evaluate(Request(
+    return prepare(Request(
         [f'ab={place / "a.safetensors"},{place / "b.safetensors"}'],
         [f'cascade={place / "a.safetensors"}+{place / "b.safetensors"}'],
         [dataset_config(str(place / 'set'), '--data')], flicker_frames=0,
-    )).results
+    )).measure().results
 
 
 def deployed(path):
@@ -185,10 +185,10 @@ def test_seeds_are_printed_as_mean_and_deviation_and_one_seed_plain(place, found
 
 
 def test_a_group_is_its_members_evaluated_alone(place, found):
-    alone = evaluate(Request(
+    alone = prepare(Request(
         [str(place / 'b.safetensors')], data=[dataset_config(str(place / 'set'), '--data')],
         flicker_frames=0,
-    )).results
+    )).measure().results
     assert row(alone, 'b FUSED')['seeds'] == row(found, 'ab FUSED')['seeds'][1:]
     assert alone['fusion']['set test']['b']['VIF'] == found['fusion']['set test']['ab']['VIF'][1:]
     assert alone['data'] == found['data']
@@ -212,7 +212,7 @@ def test_networks_have_the_rows_that_mean_something_for_them(tmp_path):
     words.append(str(write_weights(
         tmp_path / 'own.safetensors', network='multitaskvif', preset='rt', way='own')))
     config = dataset_config(str(tmp_path / 'set'), '--data')
-    results = evaluate(Request(words, data=[config], flicker_frames=0)).results
+    results = prepare(Request(words, data=[config], flicker_frames=0)).measure().results
     rows = {(item['system'], item['condition']) for item in results['segmentation']['set test']}
     assert {condition for system, condition in rows if system == 'rt_rgb'} == {'RGB_ONLY'}
     early = {condition for system, condition in rows if system == 'rt_early'}
@@ -326,8 +326,8 @@ def test_each_check_finds_the_frame_that_shows_it():
 
 def test_pairs_without_labels_are_shown_with_masks(place, tmp_path):
     config = dataset_config(str(write_pairs(tmp_path / 'pairs', 2, labels=False)), '--data')
-    found = evaluate(Request([str(place / 'a.safetensors')], fusion_data=[config],
-                             flicker_frames=0))
+    found = prepare(Request([str(place / 'a.safetensors')], fusion_data=[config],
+                             flicker_frames=0)).measure()
     assert found.labels == MFNET
     assert found.results['segmentation'] == {}
     assert 'Is the day sky clean?' in [scene.title for scene in found.scenes]

@@ -17,7 +17,7 @@ from test_training import write_set
 from vif_perception.config import ThermalConfig
 from vif_perception.errors import InputError
 from vif_perception.training.augmentation import Augmentation, AugmentationConfig
-from vif_perception.training.datasets import open_dataset
+from vif_perception.training.datasets import IGNORED, open_dataset
 from vif_perception.training.engine import train
 from vif_perception.training.recipe import load_recipe
 from vif_perception.training.run_folder import RUN
@@ -52,6 +52,44 @@ def test_an_image_of_val_that_is_trained_on_is_refused(data, tmp_path, camera):
     with pytest.raises(InputError, match=r'is the same image as .* of split .train.'):
         run(data, tmp_path / 'run', steps=1)
     assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize(('sets', 'said'), [
+    (['data.augmentation.crop.width=33', 'data.augmentation.crop.height=32'],
+     'data.augmentation.crop: window of 33x32; accepted: .*multiples of 32'),
+    (['data.train=[{name: folder, split: train, labels: mfnet, '
+      'thermal: {profile: lepton_tlinear}}]'],
+     'sample train0: thermal profile'),
+])
+def test_what_cannot_be_trained_leaves_no_folder(data, tmp_path, sets, said):
+    with pytest.raises(InputError, match=said):
+        run(data, tmp_path / 'run', *sets, steps=1)
+    assert not (tmp_path / 'run').exists()
+
+
+def test_val_without_a_labelled_pixel_is_refused(data, tmp_path):
+    for mask in data.glob('val*_label.png'):
+        Image.fromarray(np.full((64, 96), IGNORED, np.uint8)).save(mask)
+    with pytest.raises(InputError, match=r'data\.val: no pixel of folder val is labelled'):
+        run(data, tmp_path / 'run', steps=1)
+    assert not (tmp_path / 'run').exists()
+
+
+def test_val_without_a_camera_of_the_network_is_refused(data, tmp_path):
+    index = data / 'index.csv'
+    index.write_text(index.read_text().replace('val1_vi.png', ''))
+    with pytest.raises(InputError, match=r'data\.val: val1 of folder val has no RGB image'):
+        run(data, tmp_path / 'run', steps=1)
+    run(data, tmp_path / 'thermal', 'network.name=rt_thermal', 'network.preset=s', steps=1)
+
+
+def test_weights_are_not_reported_on_masks_without_a_labelled_pixel(data, tmp_path):
+    run(data, tmp_path / 'run', steps=1, check_every=1)
+    for mask in data.glob('test*_label.png'):
+        Image.fromarray(np.full((64, 96), IGNORED, np.uint8)).save(mask)
+    with pytest.raises(InputError, match='no pixel of folder test is labelled'):
+        ship(tmp_path / 'run', data, tmp_path / 'x.safetensors')
+    assert not (tmp_path / 'x.safetensors').exists()
 
 
 @pytest.mark.parametrize('seen', ['train', 'val'])

@@ -71,20 +71,20 @@ def evaluate(
         Request,
         dataset_config,
         markdown,
+        prepare,
         tables_of,
     )
-    from vif_perception.training.evaluation import evaluate as measure
 
-    request = Request(
+    ready = prepare(Request(
         systems or (), cascade or (),
         [dataset_config(text, '--data', split) for text in data or ()],
         [dataset_config(text, '--fusion-data', split) for text in fusion_data or ()],
         limit, flicker_frames,
-    )
+    ))
     with EvaluationFolder(out) as folder:
         folder.report['command'] = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
         with console.progress() as progress:
-            found = measure(request, progress)
+            found = ready.measure(progress)
         sections = tables_of(found.results)
         folder.finish(found.results, markdown(sections), sections, found.scenes, found.labels)
     for section in sections:

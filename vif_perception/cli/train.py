@@ -18,7 +18,8 @@ def train(
         str, typer.Argument(help='Recipe: a .yaml file, or a packaged one such as rt_s.')
     ],
     data: Data = Path(),
-    out: Annotated[Path | None, typer.Option('--out', '-o', help='Run folder.')] = None,
+    out: Annotated[Path | None, typer.Option(
+        '--out', '-o', show_default='runs/RECIPE', help='Run folder.')] = None,
     sets: Annotated[
         list[str] | None, typer.Option('--set', metavar='KEY=VALUE', help='Override a key.')
     ] = None,
@@ -69,10 +70,13 @@ def train(
 
 
 def ship(
-    run: Annotated[Path, typer.Argument(help='Folder of a finished run.')],
+    run: Annotated[Path, typer.Argument(help='Folder of a run.')],
     data: Data = Path(),
     out: Annotated[
-        Path | None, typer.Option('--out', '-o', help='.safetensors file to write.')
+        Path | None, typer.Option(
+            '--out', '-o', show_default='named after the run, here',
+            help='.safetensors file to write.',
+        )
     ] = None,
     test: Annotated[str, typer.Option(help='Split to report on.')] = 'test',
     note: Annotated[str, typer.Option(help='What is special about this training.')] = '',
@@ -80,6 +84,10 @@ def ship(
     """Calibrate the best weights of a run on val, score them on a test split, write the card."""
     from vif_perception.training.ship import ship as write
 
-    card = write(run, data, out or Path(f'{run.name}.safetensors'), test=test, note=note)
+    path = out or Path(f'{run.resolve().name}.safetensors')
+    card = write(run, data, path, test=test, note=note)
+    if card.training['state'] != 'finished':
+        console.say(f'note: the run is {card.training["state"]}; these are its best weights, of '
+                    f'step {card.training["step"]}')
     temperatures = ', '.join(f'{value:g} {mode}' for mode, value in card.temperature.items())
-    console.say(f'temperature {temperatures}; sha256 {card.sha256}')
+    console.say(f'{path}: temperature {temperatures}; sha256 {card.sha256}')

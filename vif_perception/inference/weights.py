@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from safetensors import SafetensorError
@@ -43,7 +43,7 @@ class Card(BaseModel):
     classes: tuple[str, ...] = Field(min_length=2, max_length=255)
     colors: tuple[tuple[int, int, int], ...]
     entities: tuple[str, ...]
-    temperature: dict[str, Annotated[float, Field(ge=0.01, le=100)]] = dict.fromkeys(MODES, 1.0)
+    temperature: dict[str, float] = dict.fromkeys(MODES, 1.0)
     sha256: str = Field(pattern='^[0-9a-f]{64}$')
     training: dict[str, Any] = {}
     protocol: str = ''
@@ -52,9 +52,13 @@ class Card(BaseModel):
     @field_validator('temperature', mode='before')
     @classmethod
     def _of_every_mode(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.keys() != MODES.keys():
-            raise ValueError(f'modes {", ".join(value)}; accepted: {", ".join(MODES)}')
-        return value if isinstance(value, dict) else dict.fromkeys(MODES, value)
+        found = value if isinstance(value, dict) else dict.fromkeys(MODES, value)
+        if found.keys() != MODES.keys() or not all(
+            type(one) in (int, float) and 0.01 <= one <= 100 for one in found.values()
+        ):
+            raise ValueError(f'is {value!r}; accepted: a number 0.01 to 100, or one for each of '
+                             f'{", ".join(MODES)}')
+        return found
 
     @property
     def labels(self) -> LabelSet:
@@ -155,7 +159,8 @@ def read_card(path: Path) -> Card:
         first = error.errors()[0]
         key = '.'.join(map(str, first['loc'])) or 'the document'
         raise InputError(
-            f'is not a card: {key}: {first["msg"]}', where=str(path), remedy=remedy
+            f'is not a card: {key}: {first["msg"].removeprefix("Value error, ")}',
+            where=str(path), remedy=remedy,
         ) from None
     except (ValueError, RecursionError) as error:
         raise InputError(f'is not a card: {error}', where=str(path), remedy=remedy) from None

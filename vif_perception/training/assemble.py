@@ -25,7 +25,8 @@ def make_network(recipe: NetworkRecipe, labels: LabelSet, entities: EntityLabels
     """Build the network, from torch's generator, and fill it from ``start``.
 
     Raises:
-        InputError: unknown network, start weights that cannot be read or do not fit.
+        InputError: unknown network, start weights that cannot be read or do not fit, ``fresh``
+            that names none of them.
     """
     try:
         network = build(
@@ -45,6 +46,7 @@ def make_network(recipe: NetworkRecipe, labels: LabelSet, entities: EntityLabels
     path = weights_of(recipe.start)
     given = read_weights(path)[0]
     wanted = network.state_dict()
+    _check_fresh(recipe.fresh, [*given, *wanted])
     used = {key: value for key, value in given.items() if not key.startswith(recipe.fresh)}
     bad = sorted(
         key for key in used.keys() | wanted.keys() if not key.startswith(recipe.fresh) and (
@@ -59,6 +61,15 @@ def make_network(recipe: NetworkRecipe, labels: LabelSet, entities: EntityLabels
         )
     network.load_state_dict({**wanted, **used})
     return network
+
+
+def _check_fresh(beginnings: Sequence[str], names: Sequence[str]) -> None:
+    for beginning in beginnings:
+        if not any(name.startswith(beginning) for name in names):
+            raise InputError(
+                f'no tensor begins with {beginning!r}', where='network.fresh',
+                accepted=', '.join(sorted({name.partition('.')[0] for name in names})),
+            )
 
 
 def freeze(network: nn.Module, beginnings: Sequence[str]) -> None:

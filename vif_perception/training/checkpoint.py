@@ -38,6 +38,6 @@ def read_checkpoint(folder: Path) -> dict[str, Any] | None:
         return torch.load(path, weights_only=True, map_location='cpu')
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise InputError(
-            f'cannot be read ({str(error).splitlines()[0]})', where=str(path),
-            remedy='remove it and start the run again, or copy it again',
+            f'is damaged ({type(error).__name__})', where=str(path),
+            remedy='copy it again, or train with another --out; best weights beside it are whole',
         ) from None

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from vif_perception.errors import InputError
 from vif_perception.models.blocks import channels_last
+from vif_perception.models.inputs import stride_of
 from vif_perception.training.assemble import freeze, make_network, make_objective
 from vif_perception.training.augmentation import Augmentation
 from vif_perception.training.checkpoint import read_checkpoint, write_checkpoint
@@ -55,9 +56,9 @@ def train(
     torch.manual_seed(recipe.seed)
     source, folder = Source(recipe.data, data, recipe.seed), RunFolder(out)
     run = _Run(recipe, source, fabric, folder)
-    Augmentation(recipe.data.augmentation)  # what it lacks is said before a folder is made
+    _check_window(recipe, stride_of(run.objective.network))
     if first:
-        run.validation = Validation(source.val, source.labels, run.objective.selects)
+        run.validation = Validation(source.val, source.labels, run.objective)
         if not folder.begun:
             source.check()
         folder.open(recipe, source.digests(), resume=resume)
@@ -68,8 +69,20 @@ def train(
     except BaseException as error:
         if first:
             with suppress(InputError):  # the disk may be full; the first error matters
-                folder.finish(f'stopped: {type(error).__name__}: {error}'.splitlines()[0])
+                said = f'{type(error).__name__}: {error}'.splitlines()[0].removesuffix(': ')
+                folder.finish(f'stopped: {said}')
         raise
+
+
+def _check_window(recipe: Recipe, stride: int) -> None:
+    """What cannot be augmented, or shown to the network, is said before a folder is made."""
+    crop = recipe.data.augmentation.crop
+    if crop and (crop.width % stride or crop.height % stride):
+        raise InputError(
+            f'window of {crop.width}x{crop.height}', where='data.augmentation.crop',
+            accepted=f'width and height that are multiples of {stride}, for {recipe.network.name}',
+        )
+    Augmentation(recipe.data.augmentation)
 
 
 class _Run:
@@ -122,8 +135,8 @@ class _Run:
         if self.validation:
             columns += self.validation.columns(self.average.network)
             self.metrics = self.folder.metrics(columns, self.step)
-        if self.step:
-            say(f'resumed at step {self.step}')
+        if self.step < recipe.steps and self.folder.goes_on:
+            say(f'resumed at step {self.step}' if self.step else 'no checkpoint yet: from step 0')
         window = _Window(self.source, recipe.data.batch, fabric)
         saved_at = time.monotonic()
         batches = self.source.batches(
@@ -152,6 +165,7 @@ class _Run:
         if self.validation:
             self.metrics.close()
             self.folder.finish('finished', steps=self.step, best=self.best)
+            say(f'finished: {self.folder.best()}')
 
     def update(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Take one step; return the loss, the norm of its gradient and its terms."""
@@ -235,8 +249,8 @@ class _Window:
         found = ', '.join(f'{name} {value:.4g}' for name, value in values.items())
         raise InputError(
             f'not finite at step {step}: {found}; samples {samples}', where='loss',
-            remedy='look at these samples, or lower optimizer.lr; the last checkpoint is kept and '
-            'is from before this step',
+            remedy='look at these samples, or lower optimizer.lr; a checkpoint that is there is '
+            'kept and from before this step',
         )
 
 

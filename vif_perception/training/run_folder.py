@@ -42,12 +42,17 @@ class RunFolder:
         """Whether a run is here; its data was checked when it began."""
         return (self.path / RECIPE).is_file()
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether this is not the first session of the run."""
+        return len(self.facts().get('sessions', [])) > 1
+
     def open(self, recipe: Recipe, data: Mapping[str, str], *, resume: bool) -> None:
         """Make the folder, or check that it belongs to this recipe and data.
 
         Raises:
-            InputError: a run is there and ``resume`` is not set, or it is another run, or the
-                folder cannot be made.
+            InputError: a run is there and ``resume`` is not set, or it is another run, or a
+                finished one without its checkpoint, or the folder cannot be made.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -62,6 +67,9 @@ class RunFolder:
                     remedy='go on with --resume, or choose another --out',
                 )
             self.compare(recipe, data)
+            if self.facts().get('state') == 'finished':
+                self._check_finished()
+                return
         elif (self.path / LAST).exists():
             raise InputError('holds a checkpoint without its recipe', where=str(self.path),
                              remedy='choose another --out')
@@ -148,6 +156,11 @@ class RunFolder:
                 accepted='the recipe and data that it was started with',
                 remedy=f'see {RECIPE} in the folder, or choose another --out',
             )
+
+    def _check_finished(self) -> None:
+        if not (self.path / LAST).is_file():  # to start again would drop its best weights
+            raise InputError(f'is finished and has lost its {LAST}', where=str(self.path),
+                             remedy='its best weights can be used; train with another --out')
 
     def _keep(self, facts: dict[str, Any]) -> None:
         write_whole(self.path / RUN, (json.dumps(facts, indent=1) + '\n').encode())

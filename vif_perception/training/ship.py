@@ -33,12 +33,17 @@ def ship(run: Path, data: Path, out: Path, *, test: str = 'test', note: str = ''
 
     Raises:
         InputError: no best weights, data that cannot be read, a test image that was trained or
-            selected on, or not a .safetensors name.
+            selected on, no pixel labelled, not a .safetensors name, or one that is taken.
     """
     if out.suffix != '.safetensors':
         raise InputError('is no name for weights', where=str(out), accepted='NAME.safetensors')
+    if out.exists() or out.with_suffix('.json').exists():
+        raise InputError('is there already', where=str(out), remedy='choose another --out')
     folder = RunFolder(run)
     recipe, facts = folder.recipe(), folder.facts()
+    if test == recipe.data.val.split:
+        raise InputError(f'split {test!r} selected these weights', where='--test',
+                         accepted='a split that was neither trained nor selected on')
     network, best = load_network(folder.best())
     labels = LabelSet(best.classes, best.colors)
     size = cost(network)
@@ -51,9 +56,12 @@ def ship(run: Path, data: Path, out: Path, *, test: str = 'test', note: str = ''
         report = open_at(recipe.data.val.model_copy(update={'split': test}), data)
         source.check_unseen(report)
         check_overlap(source.val, report)
-        temperature = calibrate(network, triples_of(source.val), labels)
+        temperature = calibrate(network, triples_of(source.val, network), labels)
         card = best.model_copy(update={'name': out.stem, 'temperature': temperature})
-        metrics[f'{report.name} {test}'] = rounded(rows_of(network, card, report))
+        rows = rows_of(network, card, report)
+        if any(row['miou_present'] is None for row in rows.values()):
+            raise InputError(f'no pixel of {report.name} {test} is labelled', where='--test')
+        metrics[f'{report.name} {test}'] = rounded(rows)
     return save_network(
         network, out, name=out.stem, network=best.network, preset=best.preset,
         classes=best.classes, colors=best.colors, entities=best.entities,
@@ -61,7 +69,8 @@ def ship(run: Path, data: Path, out: Path, *, test: str = 'test', note: str = ''
         protocol=f'selected and calibrated on split {recipe.data.val.split!r}, reported on split '
         f'{test!r}, one seed: compare only with networks trained and tested on these splits',
         training={
-            **best.training, 'note': note, 'data': facts.get('data', {}),
+            **best.training, 'note': note, 'state': facts.get('state', ''),
+            'data': facts.get('data', {}),
             'versions': (facts.get('sessions') or [{}])[-1],
         },
     )

@@ -13,6 +13,7 @@ from torch import Tensor
 from vif_perception.errors import InputError
 from vif_perception.labels import MFNET
 from vif_perception.training.augmentation import Augmentation
+from vif_perception.training.augmentation.scene import make_scene
 from vif_perception.training.data import Batch, pixels_of
 from vif_perception.training.datasets import (
     SIM,
@@ -105,6 +106,7 @@ class Source:
             InputError: a file that cannot be used, or an image of val that is trained on.
         """
         for dataset in (*self._sets, self.val):
+            make_scene(dataset[0])  # thermal values must have the profile of their data set
             if dataset.name != SIM:
                 check_samples(dataset)
         self.check_unseen(self.val)

@@ -13,7 +13,7 @@ from vif_perception.errors import InputError
 from vif_perception.models.inputs import MODES
 from vif_perception.training.augmentation import Augmentation, AugmentationConfig
 from vif_perception.training.data import Batch, Triple
-from vif_perception.training.datasets import PairDataset, Sample
+from vif_perception.training.datasets import IGNORED, PairDataset, Sample
 from vif_perception.training.objective import Objective, Shown
 from vif_perception.training.score import score
 from vif_perception.types import LabelSet
@@ -23,17 +23,18 @@ class Validation:
     """The val split in memory.
 
     Args:
-        dataset: of the split; selects: ``miou`` needs masks, ``loss`` does not.
+        dataset: of the split; labels: of its masks.
+        objective: one that selects by ``miou`` needs masks, by ``loss`` none.
 
     Raises:
-        InputError: masks are needed and not there.
+        InputError: see :func:`triples_of`.
     """
 
-    def __init__(self, dataset: PairDataset, labels: LabelSet, selects: str):
-        self.selects, self._labels = selects, labels
+    def __init__(self, dataset: PairDataset, labels: LabelSet, objective: Objective):
+        self.selects, self._labels = objective.selects, labels
         self._triples, self._scenes = [], []
-        if selects == 'miou':
-            self._triples = triples_of(dataset)
+        if self.selects == 'miou':
+            self._triples = triples_of(dataset, objective.network)
         else:
             self._scenes = [scene for _, scene in _scenes(dataset)]
 
@@ -82,24 +83,30 @@ class Validation:
         return float(np.mean(values))
 
 
-def triples_of(dataset: PairDataset) -> list[Triple]:
-    """Read a labelled data set for scoring, thermal values as the robot would show them.
+def triples_of(dataset: PairDataset, network: nn.Module) -> list[Triple]:
+    """Read a labelled data set for scoring ``network``, thermal values as the robot shows them.
 
     Raises:
-        InputError: a sample has no mask.
+        InputError: a sample has no mask, or no image of a camera that ``network`` looks at, or no
+            pixel is labelled.
     """
-    triples = []
+    triples, name = [], f'{dataset.name} {dataset.split}'
+    wants_rgb = getattr(network.config, 'inputs', 'both') != 'thermal'
     for sample, scene in _scenes(dataset):
-        if sample.mask is None:
+        lacks = 'mask' if sample.mask is None else 'RGB image'
+        if sample.mask is None or (wants_rgb and sample.rgb is None):
             raise InputError(
-                f'{sample.id} of {dataset.name} {dataset.split} has no mask', where='data.val',
-                accepted='labelled samples',
+                f'{sample.id} of {name} has no {lacks}', where='data.val',
+                accepted='labelled pairs' if wants_rgb else 'labelled samples',
             )
         thermal = (scene['thermal'][0] * 255).round().to(torch.uint8)
         triples.append(Triple(
             sample.id, sample.day_night == 'night', scene['rgb'].permute(1, 2, 0).numpy(),
             thermal.numpy(), sample.mask,
         ))
+    if all((triple.mask == IGNORED).all() for triple in triples):
+        raise InputError(f'no pixel of {name} is labelled', where='data.val',
+                         accepted=f'masks with ids of classes, {IGNORED} for what is not labelled')
     return triples
 
 

@@ -53,8 +53,36 @@ class Evaluation:
     labels: LabelSet | None = None
 
 
-def evaluate(request: Request, progress: Progress | None = None) -> Evaluation:
-    """Open everything, check that it fits together, then measure.
+@dataclass(frozen=True)
+class Ready:
+    """Systems and data that fit together; see :func:`prepare`."""
+
+    systems: Sequence[System]
+    sets: Sequence[FrameSet]
+    flicker_frames: int
+
+    def measure(self, progress: Progress | None = None) -> Evaluation:
+        """Show every frame to every system.
+
+        Raises:
+            InputError: a file of the data cannot be used.
+        """
+        found = Evaluation({
+            'systems': [system.describe() for system in self.systems],
+            'data': [frames.describe() for frames in self.sets],
+            'segmentation': {}, 'fusion': {}, 'flicker': {},
+        })
+        for frames in self.sets:
+            _measure(self.systems, frames, found, progress)
+        if self.flicker_frames and any(system.fuses for system in self.systems):
+            found.results['flicker'] = flicker(
+                self.systems, self.flicker_frames, progress=progress
+            )
+        return found
+
+
+def prepare(request: Request) -> Ready:
+    """Open everything and check that it fits together.
 
     Raises:
         InputError: unusable weights or data, the same twice, class lists that differ, nothing to
@@ -69,16 +97,7 @@ def evaluate(request: Request, progress: Progress | None = None) -> Evaluation:
         if frames.labels is not None:
             for system in systems:
                 system.check_classes(frames.labels, frames.title)
-    found = Evaluation({
-        'systems': [system.describe() for system in systems],
-        'data': [frames.describe() for frames in sets],
-        'segmentation': {}, 'fusion': {}, 'flicker': {},
-    })
-    for frames in sets:
-        _measure(systems, frames, found, progress)
-    if request.flicker_frames and any(system.fuses for system in systems):
-        found.results['flicker'] = flicker(systems, request.flicker_frames, progress=progress)
-    return found
+    return Ready(systems, sets, request.flicker_frames)
 
 
 def _open(request: Request) -> list[FrameSet]:
