@@ -178,6 +178,11 @@ def test_configured_options_must_be_those_of_the_weights(saved):
         create_engine(load_config(None, [f'model.weights={saved}', 'model.options.way=own']))
 
 
+def test_a_folder_is_no_weights_file(tmp_path):
+    with pytest.raises(InputError, match=r'is a folder; accepted: .*best-STEP\.safetensors'):
+        load_network(tmp_path)
+
+
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [

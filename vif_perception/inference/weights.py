@@ -89,6 +89,9 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], Card]:
     """
     if not path.name:
         raise InputError('is no file', where=str(path), accepted='a .safetensors file')
+    if os.path.isdir(path):
+        raise InputError('is a folder', where=str(path), accepted='a .safetensors file',
+                         remedy='that of a run holds best-STEP.safetensors')
     try:
         card = read_card(path.with_suffix('.json'))
     except InputError:

@@ -106,9 +106,9 @@ class Source:
             InputError: a file that cannot be used, or an image of val that is trained on.
         """
         for dataset in (*self._sets, self.val):
-            make_scene(dataset[0])  # thermal values must have the profile of their data set
             if dataset.name != SIM:
                 check_samples(dataset)
+            make_scene(dataset[0])  # thermal values must have the profile of their data set
         self.check_unseen(self.val)
 
     def check_unseen(self, held_out: PairDataset) -> None:
