@@ -178,7 +178,7 @@ def test_configured_options_must_be_those_of_the_weights(saved):
         create_engine(load_config(None, [f'model.weights={saved}', 'model.options.way=own']))
 
 
-def test_a_folder_is_no_weights_file(tmp_path):
+def test_the_folder_of_a_run_is_named_as_such(tmp_path):
     with pytest.raises(InputError, match=r'is a folder; accepted: .*best-STEP\.safetensors'):
         load_network(tmp_path)
 
