@@ -225,6 +225,22 @@ def test_a_plain_folder_per_split_with_its_own_classes(tmp_path):
     ('index.csv', 'id,ir,split\n1,x.png,train\n1,y.png,train\n', "id '1' is there twice"),
     ('classes.json', '[]', 'is a list'),
     ('classes.json', '{"1": {"name": "a", "rgb": [0, 0, 0]}}', 'no class list'),
+    ('classes.json', '{}', r'classes\.json: is no class list: id 0 is missing'),
+    ('classes.json', '{"0": 3}', r'classes\.json, id 0: is 3; accepted: \{"name"'),
+    *[('classes.json', json.dumps({'0': {'name': 'a', 'rgb': [0, 0, 0]}, '1': entry}), words)
+      for entry, words in (
+        ({'name': 'b', 'rgb': [0, 300, 0]}, r'classes\.json, id 1: rgb is \[0, 300, 0\]'),
+        ({'name': 'b', 'rgb': [0, -1, 0]}, 'id 1: rgb is .* three whole numbers'),
+        ({'name': 'b', 'rgb': [0, 1]}, r'id 1: rgb is \[0, 1\]'),
+        ({'name': 'b', 'rgb': [0, 1, True]}, 'id 1: rgb is'),
+        ({'name': 'b'}, 'id 1: rgb is None'),
+        ({'name': '', 'rgb': [0, 1, 0]}, "id 1: name is ''"),
+        ({'name': 3, 'rgb': [0, 1, 0]}, 'id 1: name is 3'),
+        ({'name': 'A', 'rgb': [0, 1, 0]}, "id 1: name 'A' is there twice"),
+    )],
+    ('index.csv', 'id,ir,split\n1,x.png,train\n2,y.png\n', r'csv, line 3: row has 2 cells'),
+    ('index.csv', 'id,ir,split\n1,x,y.png,train\n', r'csv, line 2: row has 4 cells; acc.*: 3'),
+    ('index.csv', 'id,ir,split,day_night\n1,x.png,train,dusk\n', "line 2: day_night is 'dusk'"),
     ('boxes.json', '{"boxes": {"a": 3}}', 'holds no boxes'),
     ('boxes.json', 'no', 'cannot be read'),
 ])
@@ -235,11 +251,21 @@ def test_descriptions_that_cannot_be_used(name, text, words, tmp_path):
         open_dataset({'name': 'folder', 'root': tmp_path, 'split': 'train'})
 
 
+def test_files_that_excel_wrote_are_read(tmp_path):
+    write_folders(tmp_path, ['a'], thermal='ir')
+    for name, text in (('index.csv', 'id,ir\r\n1,ir/a.png\r\n'),
+                       ('classes.json', '{"0": {"name": "a", "rgb": [0, 0, 0]}}')):
+        (tmp_path / name).write_text(text, encoding='utf-8-sig')
+    dataset = open_dataset({'name': 'folder', 'root': tmp_path, 'split': 'all'})
+    assert (dataset[0].id, dataset.labels.names) == ('1', ('a',))
+
+
 def test_masks_need_a_class_list(tmp_path):
     write_folders(tmp_path, ['a'], thermal='ir', mask='label')
     entry = {'name': 'folder', 'root': tmp_path, 'split': 'all'}
-    with pytest.raises(InputError, match=r'no class list; accepted: classes\.json'):
+    with pytest.raises(InputError, match=r'no class list; .*: write .*classes\.json: \{"0"') as bad:
         open_dataset(entry)
+    assert 'labels' not in str(bad.value)  # an option of recipes only
     with pytest.raises(InputError, match="class list 'coco'; accepted: mfnet"):
         open_dataset({**entry, 'labels': 'coco'})
     assert open_dataset({**entry, 'labels': 'pst900'}).labels is PST900
@@ -291,6 +317,21 @@ def test_thermal_images_must_be_grey_and_rgb_8_bit(tmp_path):
     Image.fromarray(image('rgb', 0)).save(tmp_path / 'images' / '00001D.png')
     with pytest.raises(InputError, match=r'00001D\.png: has mode RGB.*four channels'):
         check_samples(open_dataset({'name': 'mfnet', 'root': tmp_path}))
+
+
+def test_float_images_must_hold_numbers_that_8_bit_can_hold(tmp_path):
+    (tmp_path / 'ir').mkdir()
+    entry = {'name': 'folder', 'root': tmp_path, 'split': 'all'}
+
+    def read(*values: float) -> np.ndarray:
+        Image.fromarray(np.array([values], np.float32)).save(tmp_path / 'ir' / 'a.tif')
+        return open_dataset(entry)[0].thermal
+
+    np.testing.assert_array_equal(read(np.nan, 20, 255), [[0, 20, 255]])
+    with pytest.raises(InputError, match=r'a\.tif: holds no number'):
+        read(np.nan, np.nan)
+    with pytest.raises(InputError, match=r'a\.tif: holds float values 290\.5\.\.301; .*kelvin'):
+        read(np.nan, 290.5, 301)
 
 
 def test_one_name_with_two_suffixes_is_ambiguous(tmp_path):

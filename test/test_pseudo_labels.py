@@ -278,6 +278,8 @@ def test_a_part_of_a_split_is_read_back_whole(tmp_path):
     out = tmp_path / 'masks'
     done = CliRunner().invoke(app, ['label', str(root), '--split', 'val10', '--out', str(out)])
     assert done.exit_code == 0, done.output
+    assert '2 masks of split val10' in done.output
+    assert 'boxes' not in done.output
     found = open_dataset({'name': 'folder', 'root': out, 'split': 'val'})
     assert [record.id for record in found.records] == ['09', '19']
 

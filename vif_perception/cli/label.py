@@ -66,8 +66,9 @@ def label(
         )
     share = done.pixels / max(done.pixels.sum(), 1)
     told = [*card.classes, 'not labelled']
-    console.say(f'{out}: {done.samples} masks of split {split}; boxes of '
-                f'{", ".join(dataset.box_classes) or "nothing"} in {done.boxed} of them')
+    boxed = f'; boxes of {", ".join(dataset.box_classes)} in {done.boxed} of them'
+    console.say(f'{out}: {done.samples} masks of split {split}'
+                f'{boxed if dataset.box_classes else ""}')
     console.say(', '.join(
         f'{name} {part:.2%}' for name, part in zip(told, share, strict=True) if part
     ))

@@ -134,7 +134,7 @@ def check_ids(mask: np.ndarray, labels: LabelSet | None, where: Path) -> None:
     if wrong.size:
         raise InputError(
             f'holds id {wrong.max()}', where=str(where), accepted=f'0..{classes - 1} and 255',
-            remedy='is this the class list of these masks? name another with labels',
+            remedy='correct the mask; or, in a folder of your own, its class list classes.json',
         )
 
 

@@ -31,9 +31,12 @@ def read_thermal(path: Path) -> np.ndarray:
     """Return HxW uint8 or uint16; of colour files that are really grey the one channel.
 
     Raises:
-        InputError: not there, not an image, damaged, or a colour palette, which has no order.
+        InputError: not there, not an image, damaged, a colour palette, which has no order, or
+            float values that 8 bit cannot hold.
     """
     image = _open(path)
+    if image.mode == 'F':
+        _check_floats(np.asarray(image), path)
     if image.mode in _DEEP:
         values = np.asarray(image)
         if values.size and not 0 <= values.min() <= values.max() <= 65535:
@@ -49,6 +52,19 @@ def read_thermal(path: Path) -> np.ndarray:
             remedy='export it from the camera without a colour palette',
         )
     return np.array(image.convert('L'))
+
+
+def _check_floats(values: np.ndarray, path: Path) -> None:
+    known = values[np.isfinite(values)]
+    if not known.size:
+        raise InputError('holds no number, only NaN or infinity', where=str(path),
+                         accepted='an image with temperatures or grey values')
+    if not 0 <= known.min() <= known.max() <= 255:  # they would become black or white
+        raise InputError(
+            f'holds float values {known.min():g}..{known.max():g}', where=str(path),
+            accepted='grey, 8 or 16 bit; floats only 0..255, which are rounded',
+            remedy='save temperatures as 16-bit PNG of round(100 * kelvin)',
+        )
 
 
 def read_both(path: Path) -> tuple[np.ndarray, np.ndarray]:

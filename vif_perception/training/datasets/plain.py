@@ -23,11 +23,15 @@ from vif_perception.training.datasets.folders import (
     part,
     require_split,
 )
-from vif_perception.training.datasets.sample import Record
+from vif_perception.training.datasets.sample import IGNORED, Record
 from vif_perception.training.datasets.voc import make_boxes
 from vif_perception.types import LabelSet
 
 INDEX, CLASSES, BOXES = 'index.csv', 'classes.json', 'boxes.json'
+_ENTRY = '{"name": "car", "rgb": [64, 0, 128]}'
+#: A class list to copy.
+EXAMPLE = f'{{"0": {{"name": "unlabelled", "rgb": [0, 0, 0]}}, "1": {_ENTRY}}}'
+_DAY_NIGHT = ('day', 'night', '')
 _THERMAL = ('thermal', 'ir', 'infrared', 'Infrared', 'Ir')
 _RGB = ('rgb', 'vi', 'visible', 'Visible', 'Vis')
 _MASK = ('label', 'labels', 'mask', 'masks', 'Label')
@@ -50,23 +54,43 @@ def classes_of(root: Path) -> LabelSet | None:
     """Return the class list of ``classes.json`` ({id: {name, rgb}}), None when it is not there.
 
     Raises:
-        InputError: it cannot be read, or ids are left out.
+        InputError: it cannot be read, ids are left out, a name is empty or there twice, or a
+            colour is none; names the file and the id.
     """
     path = root / CLASSES
     if not path.is_file():
         return None
     found = _json(path)
-    try:
-        entries = [found[str(index)] for index in range(len(found))]
-        return LabelSet(
-            tuple(str(entry['name']) for entry in entries),
-            tuple((int(r), int(g), int(b)) for r, g, b in (entry['rgb'] for entry in entries)),
-        )
-    except (KeyError, TypeError, ValueError) as error:
+    missing = [str(index) for index in range(max(len(found), 1)) if str(index) not in found]
+    if missing or len(found) > IGNORED:
         raise InputError(
-            f'is no class list ({error!r})', where=str(path),
-            accepted='{"0": {"name": "unlabelled", "rgb": [0, 0, 0]}, "1": ...} without gaps',
-        ) from None
+            f'is no class list: {f"id {missing[0]} is missing" if missing else "too long"}',
+            where=str(path), accepted=f'ids 0..{IGNORED - 1} without gaps: {EXAMPLE}',
+        )
+    names: list[str] = []
+    colors = []
+    for index in range(len(found)):
+        name, color = _class(found[str(index)], f'{path}, id {index}')
+        if name.lower() in map(str.lower, names):  # classes of boxes are found by either case
+            raise InputError(f'name {name!r} is there twice', where=f'{path}, id {index}',
+                             accepted='each name once')
+        names.append(name)
+        colors.append(color)
+    return LabelSet(tuple(names), tuple(colors))
+
+
+def _class(entry: Any, where: str) -> tuple[str, tuple[int, int, int]]:
+    """Return (name, colour) of one entry of a class list."""
+    if not isinstance(entry, dict):
+        raise InputError(f'is {entry!r}', where=where, accepted=_ENTRY)
+    name, color = entry.get('name'), entry.get('rgb')
+    if not isinstance(name, str) or not name.strip():
+        raise InputError(f'name is {name!r}', where=where, accepted=f'a word, as in {_ENTRY}')
+    whole = isinstance(color, list) and len(color) == 3 and all(type(v) is int for v in color)
+    if not whole or not 0 <= min(color) <= max(color) <= 255:
+        raise InputError(f'rgb is {color!r}', where=where,
+                         accepted=f'three whole numbers 0..255, as in {_ENTRY}')
+    return name, (color[0], color[1], color[2])
 
 
 def box_classes_of(root: Path) -> tuple[str, ...]:
@@ -76,37 +100,51 @@ def box_classes_of(root: Path) -> tuple[str, ...]:
 
 def _indexed(root: Path, split: str) -> list[Record]:
     path = root / INDEX
-    try:
-        with path.open(newline='', encoding='utf-8') as lines:
-            rows = list(csv.DictReader(lines))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f'cannot be read ({error!r})', where=str(path)) from None
-    needed = {'id', 'ir'} - set(rows[0] if rows else ())
-    if needed:
-        raise InputError(f'has no column {", ".join(sorted(needed))}' if rows else 'is empty',
-                         where=str(path),
-                         accepted='columns id, ir; optional vi, label, split, day_night')
-    if 'split' in rows[0]:
-        splits = sorted({row['split'] or '' for row in rows})
+    rows = _rows(path)
+    if 'split' in rows[0][1]:
+        splits = sorted({row['split'] for _, row in rows})
         if split not in splits:
             raise InputError(f'has no rows of split {split!r}', where=str(path),
                              accepted=', '.join(splits))
-        rows = [row for row in rows if row['split'] == split]
+        rows = [(line, row) for line, row in rows if row['split'] == split]
     else:
         require_split(split, ('all', *PARTS), path)
-    return part([_record(root, row, path) for row in rows], split)
+    return part([_record(root, row, f'{path}, line {line}') for line, row in rows], split)
 
 
-def _record(root: Path, row: dict[str, Any], index: Path) -> Record:
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Return [(line, {column: cell}), ...] of an index, each row with a cell for each column."""
+    try:
+        with path.open(newline='', encoding='utf-8-sig') as lines:  # Excel writes a mark first
+            table = csv.reader(lines)
+            columns = next(table, [])
+            rows = [(table.line_num, cells) for cells in table if cells]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f'cannot be read ({error!r})', where=str(path)) from None
+    needed = {'id', 'ir'} - set(columns)
+    if needed or not rows:
+        raise InputError(f'has no column {", ".join(sorted(needed))}' if rows else 'is empty',
+                         where=str(path), accepted='columns id, ir; optional vi, label, split, '
+                         'day_night; commas between them')
+    for line, cells in rows:
+        if len(cells) != len(columns):
+            raise InputError(
+                f'row has {len(cells)} cells', where=f'{path}, line {line}',
+                accepted=f'{len(columns)}, as the header', remedy='put names with commas in quotes'
+            )
+    return [(line, dict(zip(columns, cells, strict=True))) for line, cells in rows]
+
+
+def _record(root: Path, row: dict[str, str], where: str) -> Record:
     def file(column: str) -> Path | None:
         return root / row[column] if row.get(column) else None
 
-    thermal = file('ir')
+    thermal, when = file('ir'), row.get('day_night', '')
     if not row['id'] or thermal is None:
-        raise InputError(f'row {dict(row)} has no id or no ir', where=str(index))
-    return Record(
-        row['id'], thermal, file('vi'), file('label'), day_night=row.get('day_night') or ''
-    )
+        raise InputError(f'row {row} has no id or no ir', where=where)
+    if when not in _DAY_NIGHT:
+        raise InputError(f'day_night is {when!r}', where=where, accepted='day, night or nothing')
+    return Record(row['id'], thermal, file('vi'), file('label'), day_night=when)
 
 
 def _by_name(root: Path, split: str) -> list[Record]:
@@ -148,7 +186,7 @@ def _read_boxes(path: Path) -> tuple[dict[str, list[Any]], tuple[str, ...]]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding='utf-8'))
+        found = json.loads(path.read_text(encoding='utf-8-sig'))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f'cannot be read ({error})', where=str(path), accepted='JSON') from None
     if not isinstance(found, dict):

@@ -101,8 +101,8 @@ def open_dataset(config: DatasetConfig | dict) -> PairDataset:
         if labels is None and any(record.mask for record in records):
             raise InputError(
                 'has masks but no class list', where=str(wanted.root),
-                accepted=f'{plain.CLASSES} in the folder, or labels: {", ".join(LABEL_SETS)}',
-                remedy=f'write {plain.CLASSES}; docs/data.md shows one',
+                accepted=f'{plain.CLASSES} in the folder',
+                remedy=f'write {wanted.root / plain.CLASSES}: {plain.EXAMPLE}',
             )
     elif wanted.labels:
         raise InputError(f'labels {wanted.labels!r} for {wanted.name}, which has its own',
