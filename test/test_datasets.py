@@ -17,6 +17,7 @@ from vif_perception.labels import FMB, LABEL_SETS, MFNET, PST900
 from vif_perception.training.datasets import (
     LAYOUTS,
     DatasetConfig,
+    check_classes,
     check_overlap,
     check_samples,
     open_dataset,
@@ -263,12 +264,31 @@ def test_files_that_excel_wrote_are_read(tmp_path):
 def test_masks_need_a_class_list(tmp_path):
     write_folders(tmp_path, ['a'], thermal='ir', mask='label')
     entry = {'name': 'folder', 'root': tmp_path, 'split': 'all'}
-    with pytest.raises(InputError, match=r'no class list; .*: write .*classes\.json: \{"0"') as bad:
+    with pytest.raises(InputError, match=r'no class list; .*: write .*s\.json: \{"0"') as bad:
         open_dataset(entry)
     assert 'labels' not in str(bad.value)  # an option of recipes only
     with pytest.raises(InputError, match="class list 'coco'; accepted: mfnet"):
         open_dataset({**entry, 'labels': 'coco'})
     assert open_dataset({**entry, 'labels': 'pst900'}).labels is PST900
+
+
+def test_data_sets_of_different_classes_are_told_apart(tmp_path):
+    def of(*names: str):
+        root = tmp_path / names[-1]
+        write_folders(root, ['a'], thermal='ir')
+        (root / 'classes.json').write_text(json.dumps(
+            {str(i): {'name': name, 'rgb': [i, 0, 0]} for i, name in enumerate(names)}))
+        return open_dataset({'name': 'folder', 'root': root, 'split': 'all'})
+
+    bare = tmp_path / 'bare'
+    write_folders(bare, ['a'], thermal='ir')
+    anything = open_dataset({'name': 'folder', 'root': bare, 'split': 'all'})
+    check_classes([of('x', 'car'), anything, of('x', 'car')])
+    said = r"id 1 is 'car' \[1, 0, 0\] in folder all \(.*car\), 'van' .* in folder all \(.*van\)"
+    with pytest.raises(InputError, match=said):
+        check_classes([anything, of('x', 'car'), of('x', 'van')])
+    with pytest.raises(InputError, match=r"id 2 is no class in .*, 'bus'"):
+        check_classes([of('x', 'car'), of('x', 'car', 'bus')])
 
 
 def msrs(root: Path) -> dict:
@@ -359,7 +379,7 @@ def test_wrong_roots_and_splits(tmp_path):
 
 @pytest.mark.parametrize('entry, words', [
     ({'name': 'coco', 'root': '.'}, "unknown data set 'coco'.*read as `folder`"),
-    ({'root': '.'}, 'dataset: name: Field required'),
+    ({'root': '.'}, 'dataset: name: '),
     ({'name': 'msrs', 'root': '.', 'spilt': 'x'}, "unknown key 'spilt'.*did you mean 'split'"),
     ({'name': 'msrs', 'root': '.', 'share': 0}, 'dataset: share: '),
     ({'name': 'sim', 'split': '0-3', 'repeat_rare': 0.5}, 'repeat_rare for rendered scenes'),

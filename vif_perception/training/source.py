@@ -19,6 +19,7 @@ from vif_perception.training.datasets import (
     SIM,
     DatasetConfig,
     PairDataset,
+    check_classes,
     check_overlap,
     check_samples,
     open_dataset,
@@ -49,9 +50,7 @@ class Source:
         self.val = open_at(recipe.val, root)
         found = [dataset.labels for dataset in (*self._sets, self.val) if dataset.labels]
         self.labels = found[0] if found else MFNET
-        if any(labels != self.labels for labels in found):
-            raise InputError('data sets with different classes', where='data',
-                             accepted='one class list for all masks')
+        check_classes((*self._sets, self.val))
         ids = [record.id for dataset in self._sets for record in dataset.records]
         path = root / recipe.entities if recipe.entities else None
         self.entities = EntityLabels(self.labels, ids, path)

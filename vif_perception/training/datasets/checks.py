@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
 
 from vif_perception.errors import InputError
 from vif_perception.training.datasets.dataset import PairDataset
@@ -33,6 +34,40 @@ def check_samples(
         tail = f', and {others} more samples cannot be used' if others else ''
         raise InputError(first.what + tail, where=first.where, accepted=first.accepted,
                          remedy=first.remedy)
+
+
+def check_classes(datasets: Sequence[PairDataset]) -> None:
+    """Refuse data sets whose masks do not mean the same; those without masks fit any.
+
+    Raises:
+        InputError: naming the first two that differ, and the first id that does.
+    """
+    masked = [dataset for dataset in datasets if dataset.labels]
+    for other in masked[1:]:
+        one = masked[0]
+        assert one.labels
+        assert other.labels
+        pairs = zip_longest(
+            zip(one.labels.names, one.labels.colors, strict=True),
+            zip(other.labels.names, other.labels.colors, strict=True),
+        )
+        for number, (left, right) in enumerate(pairs):
+            if left != right:
+                raise InputError(
+                    f'data sets with different classes: id {number} is {_told(left)} in '
+                    f'{_title(one)}, {_told(right)} in {_title(other)}', where='data',
+                    accepted='one class list, names and colours, for all masks',
+                    remedy='give folders of your own one classes.json; leave out the sets that '
+                    'have other classes, as `sim` (data.train; docs/data.md)',
+                )
+
+
+def _told(entry: tuple[str, tuple[int, int, int]] | None) -> str:
+    return f'{entry[0]!r} {list(entry[1])}' if entry else 'no class'
+
+
+def _title(dataset: PairDataset) -> str:
+    return f'{dataset.name} {dataset.split} ({dataset.root})'
 
 
 def check_overlap(train: PairDataset, test: PairDataset) -> None:
