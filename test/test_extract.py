@@ -11,10 +11,12 @@ from typer.testing import CliRunner
 from vif_perception.cli.main import app
 from vif_perception.config import load_config
 from vif_perception.errors import InputError
+from vif_perception.labels import MFNET
 from vif_perception.replay.extract import extract
 from vif_perception.replay.options import ReplayOptions
+from vif_perception.replay.record import BagRecorder
 from vif_perception.training.datasets import check_samples, open_dataset
-from vif_perception.types import Frame
+from vif_perception.types import Frame, LabelSet
 
 
 def run(bag, out, *sets, every=1, split='train', **options):
@@ -166,13 +168,54 @@ def test_folders_that_cannot_be_used(tmp_path):
         run(bag, tmp_path / 'set')
 
 
+def labelled(path, names, topic='/ground_truth/label_info'):
+    """Write a drive with a LabelInfo first."""
+    labels = LabelSet(tuple(names), ((0, 0, 0),) * len(names))
+    with BagRecorder(path / 'drive.mcap') as recorder:
+        recorder.label_info(topic, bags.START_NS, bags.START_NS, 'rgb_optical', labels)
+        for event in bags.drive(2, infos=False):
+            recorder.image(event.topic, event.received_ns, event.content)
+    return path / 'drive.mcap'
+
+
+def test_the_classes_of_the_recording_are_those_of_the_data_set(tmp_path):
+    run(labelled(tmp_path, MFNET.names), tmp_path / 'known')
+    assert open_dataset({'name': 'folder', 'root': tmp_path / 'known'}).labels == MFNET
+    run(labelled(tmp_path, ['nothing', 'forklift', '']), tmp_path / 'own')
+    labels = open_dataset({'name': 'folder', 'root': tmp_path / 'own'}).labels
+    assert labels.names == ('nothing', 'forklift', 'class 2')
+    assert labels.colors[0] == (0, 0, 0)
+    assert len(set(labels.colors)) == 3
+    run(tmp_path / 'own', tmp_path / 'again')
+    assert open_dataset({'name': 'folder', 'root': tmp_path / 'again'}).labels == labels
+
+
+def test_a_class_list_that_is_there_is_kept(tmp_path):
+    out = tmp_path / 'set'
+    out.mkdir()
+    (out / 'classes.json').write_text('{"0": {"name": "mine", "rgb": [0, 0, 0]}}')
+    done = run(labelled(tmp_path, ['nothing', 'forklift']), out)
+    assert any('classes.json differs' in note for note in done.notes)
+    assert 'mine' in (out / 'classes.json').read_text()
+
+
+@pytest.mark.parametrize('names, topic, truth', [
+    (['a'], '/network/label_info', None), ([], '/ground_truth/label_info', None),
+    (['a'], '/ground_truth/label_info', 'none'),
+])
+def test_classes_of_something_else_are_none_of_the_masks(names, topic, truth, tmp_path):
+    done = run(labelled(tmp_path, names, topic), tmp_path / 'set', truth=truth)
+    assert not (tmp_path / 'set' / 'classes.json').exists()
+    assert any('set/classes.json, such as {"0"' in note for note in done.notes) == (not truth)
+
+
 def test_the_command_says_what_it_did(tmp_path):
     bag, out = write(tmp_path, bags.drive(3)), tmp_path / 'set'
     result = CliRunner().invoke(app, ['extract', str(bag), '--out', str(out), '--split', 'val'])
     assert result.exit_code == 0, result.output
     text = ' '.join(result.output.split())
     assert '3 pairs, 3 masks, split val' in text
-    assert 'classes.json' in text
+    assert f'write {out}/classes.json, such as' in result.output.replace('\n', ' ')
     result = CliRunner().invoke(app, ['extract', str(tmp_path / 'no.mcap'), '--out', str(out)])
     assert result.exit_code == 2
 

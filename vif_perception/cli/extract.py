@@ -46,6 +46,8 @@ def extract(
 ) -> None:
     """Write the pairs of a recording as a data set: PNG images, masks, index.csv.
 
+    The classes of the masks go to classes.json when the recording says them.
+
     Pairing, registration and the refusal of frozen and blank frames are those of the robot and
     are set by the same parameters. Read it in recipes as {name: folder, root: DIR}.
     """
@@ -64,6 +66,3 @@ def extract(
     console.say(f'registration: {done.registration}; left out: {drops or "none"}')
     for note in done.notes:
         console.say(f'note: {note}')
-    if done.masks and not (out / 'classes.json').is_file():
-        console.say('note: name the classes of the masks in classes.json, or in the recipe with '
-                    '`labels` (docs/data.md)')

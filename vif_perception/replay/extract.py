@@ -2,12 +2,15 @@
 
 A replay without a network: the pipeline pairs, judges and registers the frames as on the robot,
 and what the network would have been given is written. Frozen and blank frames are left out, dark
-and overexposed ones are kept: they are what training needs.
+and overexposed ones are kept: they are what training needs. The classes of the masks are written
+when the recording says them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import colorsys
+import json
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +20,9 @@ import numpy as np
 
 from vif_perception.config import Config
 from vif_perception.errors import InputError
+from vif_perception.files import write_whole
 from vif_perception.inference import EngineOutput, WeightsInfo
-from vif_perception.labels import MFNET
+from vif_perception.labels import LABEL_SETS, MFNET
 from vif_perception.pipeline import Pipeline
 from vif_perception.pipeline.view import EngineTap
 from vif_perception.replay.bag import open_source
@@ -27,8 +31,15 @@ from vif_perception.replay.inputs import open_truth, truth_folder
 from vif_perception.replay.options import ReplayOptions
 from vif_perception.replay.pairs import PairFolder
 from vif_perception.replay.player import Player, Progress
+from vif_perception.replay.recording import Source
 from vif_perception.replay.topics import NONE, find_topics
 from vif_perception.sensing import read_camchain
+
+CLASSES, LABEL_INFO = 'classes.json', 'vision_msgs/msg/LabelInfo'
+_EXAMPLE = (
+    '{"0": {"name": "unlabelled", "rgb": [0, 0, 0]}, '
+    '"1": {"name": "car", "rgb": [64, 0, 128]}}'
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,7 @@ def extract(
         config = with_recorded_extrinsic(config, source, topics)
         options = replace(options, config=config)
         truth = open_truth(source, topics, masks, options)
+        classes = _class_list(source, masks, topics.truth)
         folder = PairFolder(
             options.out, split=split, every=every, truth=truth, thermal=config.thermal
         )
@@ -96,9 +108,9 @@ def extract(
             folder.settle()
         except BaseException:
             with suppress(InputError):  # the first trouble is the one to tell
-                folder.close()
+                _close(folder, options.out, classes)
             raise
-        folder.close()
+        notes = _close(folder, options.out, classes)
         drops = pipeline.health(player.now_ns).drops
     if not folder.count:
         raise InputError(
@@ -106,7 +118,65 @@ def extract(
             where=str(source.path), remedy='`vif-perception replay` shows what is the matter',
         )
     used = tap.last.calibration.source if tap.last else ''
-    return Extracted(folder.count, folder.masks, drops, used, tuple(player.notes))
+    return Extracted(folder.count, folder.masks, drops, used, (*player.notes, *notes))
+
+
+def _class_list(source: Source, folder: Path | None, topic: str | None) -> dict[str, Any]:
+    """Return what ``classes.json`` holds, {} when nobody says what the masks mean.
+
+    It lies beside the folder of the masks, or a LabelInfo is beside their topic.
+    """
+    with suppress(InputError, ValueError):  # damaged, or no ids: the pairs are as good
+        beside = (folder.parent if folder else source.path) / CLASSES
+        if beside.is_file():
+            return _read(beside) or {}
+        place = (topic or '').removesuffix('/compressed').rpartition('/')[0]
+        infos = [name for name, info in source.topics().items()
+                 if info.type == LABEL_INFO and name.rpartition('/')[0] == place]
+        first = next(source.messages(infos), None) if topic and infos else None
+        if first:
+            return _named({entry.class_id: entry.class_name
+                           for entry in first.decode().class_map if entry.class_id < 255})
+    return {}
+
+
+def _named(names: Mapping[int, str]) -> dict[str, Any]:
+    """Return a class list from names alone; unknown lists get evenly spread hues."""
+    listed = tuple(names.get(i) or f'class {i}' for i in range(max(names) + 1))
+    hues = [colorsys.hsv_to_rgb(i / len(listed), 0.8, 0.9) for i in range(1, len(listed))]
+    colors: Sequence[Sequence[int]] = [(0, 0, 0), *([round(255 * v) for v in hue] for hue in hues)]
+    for labels in LABEL_SETS.values():
+        if labels.names == listed:
+            colors = labels.colors
+    return {
+        str(index): {'name': name, 'rgb': list(color)}
+        for index, (name, color) in enumerate(zip(listed, colors, strict=True))
+    }
+
+
+def _close(folder: PairFolder, out: Path, classes: dict[str, Any]) -> list[str]:
+    """Write the index and the class list; return what is worth knowing of the latter."""
+    folder.close()
+    path = out / CLASSES
+    if not folder.masks:
+        return []
+    if not path.is_file():
+        if not classes:
+            return [f'the recording does not say what the masks mean: write {path}, such as '
+                    f'{_EXAMPLE}, before you train']
+        write_whole(path, json.dumps(classes, indent=1).encode())
+    elif classes and classes != _read(path):
+        return [f'{path} differs from the class list of this recording and was kept: do the ids '
+                'of all its masks mean the same?']
+    return []
+
+
+def _read(path: Path) -> Any:
+    """Return what a JSON file holds, None when it is none: who trains is told what is wrong."""
+    try:
+        return json.loads(path.read_text(encoding='utf-8-sig'))
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def _pairs_only(config: Config) -> Config:
