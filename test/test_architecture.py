@@ -33,7 +33,7 @@ ROOMS = {
                      'training', 'report', 'replay'},
 }
 GROUND_KNOWS = {
-    'errors': set(), 'types': set(), 'labels': {'types'}, 'resources': {'errors'},
+    'errors': set(), 'types': set(), 'labels': {'errors', 'types'}, 'resources': {'errors'},
     'files': {'errors'},
     'yaml_text': {'errors'}, 'config': {'errors', 'schema'},
     'schema': {'errors', 'yaml_text'},

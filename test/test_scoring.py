@@ -13,11 +13,10 @@ import pytest
 from fakes import FakeEngine
 from vif_perception.config import Config, load_config
 from vif_perception.errors import InputError
-from vif_perception.labels import MFNET
+from vif_perception.labels import MFNET, label_set
 from vif_perception.pipeline import Pipeline
 from vif_perception.report import ReportFolder, exit_code
 from vif_perception.report.gates import Gate
-from vif_perception.ros.label_set import label_set
 from vif_perception.ros.scoring import PATIENCE_NS, REMEMBERED, Scores, Scoring
 from vif_perception.types import Camera, Frame, Mode, Perception
 

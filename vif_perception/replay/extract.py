@@ -8,9 +8,8 @@ when the recording says them.
 
 from __future__ import annotations
 
-import colorsys
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from vif_perception.config import Config
 from vif_perception.errors import InputError
 from vif_perception.files import write_whole
 from vif_perception.inference import EngineOutput, WeightsInfo
-from vif_perception.labels import LABEL_SETS, MFNET
+from vif_perception.labels import MFNET, label_set
 from vif_perception.pipeline import Pipeline
 from vif_perception.pipeline.view import EngineTap
 from vif_perception.replay.bag import open_source
@@ -141,16 +140,10 @@ def _class_list(source: Source, folder: Path | None, topic: str | None) -> dict[
 
 
 def _named(names: Mapping[int, str]) -> dict[str, Any]:
-    """Return a class list from names alone; unknown lists get evenly spread hues."""
-    listed = tuple(names.get(i) or f'class {i}' for i in range(max(names) + 1))
-    hues = [colorsys.hsv_to_rgb(i / len(listed), 0.8, 0.9) for i in range(1, len(listed))]
-    colors: Sequence[Sequence[int]] = [(0, 0, 0), *([round(255 * v) for v in hue] for hue in hues)]
-    for labels in LABEL_SETS.values():
-        if labels.names == listed:
-            colors = labels.colors
+    labels = label_set(names)
     return {
         str(index): {'name': name, 'rgb': list(color)}
-        for index, (name, color) in enumerate(zip(listed, colors, strict=True))
+        for index, (name, color) in enumerate(zip(labels.names, labels.colors, strict=True))
     }
 
 

@@ -147,7 +147,7 @@ def _read_index(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        with path.open(newline='', encoding='utf-8') as lines:
+        with path.open(newline='', encoding='utf-8-sig') as lines:
             rows = list(csv.DictReader(lines))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f'cannot be read ({error})', where=str(path)) from None

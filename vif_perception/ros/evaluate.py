@@ -28,11 +28,11 @@ from std_srvs.srv import Trigger
 from vision_msgs.msg import LabelInfo
 
 from vif_perception.errors import InputError
+from vif_perception.labels import label_set
 from vif_perception.msg import EntityScores, EvaluationScores, FusionStatus
 from vif_perception.report import ReportFolder, exit_code
 from vif_perception.report.gates import load_gates
 from vif_perception.ros import messages, parameters, qos
-from vif_perception.ros.label_set import label_set
 from vif_perception.ros.notices import Notices, RosLog
 from vif_perception.ros.parameters import FusionConfig
 from vif_perception.ros.scoring import Scores, Scoring
