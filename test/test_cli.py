@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from fakes import FakeEngine
 from vif_perception import __version__
+from vif_perception.cli import console
 from vif_perception.cli.main import app, main
 from vif_perception.config import describe
 from vif_perception.models.registry import families
@@ -139,6 +140,14 @@ def test_params_lists_every_parameter() -> None:
     for key, *_ in describe():
         assert f'`{key}`' in output
     assert 'max_skew_ms' in call('params').stdout
+
+
+def test_tables_that_are_piped_are_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    table = console.table(*'abcdef')
+    table.add_row(*['0.040 ± 0.000'] * 5, 'x' * 500)
+    console.show(table)
+    assert ' '.join(capsys.readouterr().out.splitlines()[3].split()) == ' '.join(
+        ['0.040 ± 0.000'] * 5 + ['x' * 500])
 
 
 @pytest.mark.parametrize('words, said', [

@@ -94,6 +94,16 @@ def test_bad_overrides_say_what_is_wrong(sets: list[str], words: list[str]) -> N
     assert '\n' not in str(caught.value)
 
 
+def test_what_was_set_beside_a_file_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, 'thermal: {window_min_k: 300, smoothing_s: -1}')
+    for sets, place in ([], path), (['thermal.smoothing_s=-2'], '--set'):
+        with pytest.raises(InputError) as caught:
+            load_config(path, sets)
+        assert caught.value.where == str(place)
+    with pytest.raises(InputError, match=r'^--set: thermal: window_min_k must be below'):
+        load_config(path, ['thermal.smoothing_s=1', 'thermal.window_max_k=290'])
+
+
 @pytest.mark.parametrize('text, word', [
     ('- a\n- b', 'mapping'),
     ('just words', 'mapping'),

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from vif_perception.cli.main import app
 from vif_perception.errors import InputError
 from vif_perception.labels import MFNET
 from vif_perception.models.registry import build, find
@@ -56,7 +58,7 @@ def test_sets_beat_the_file():
 
 
 @pytest.mark.parametrize('item, words', [
-    ('optimiser.lr=1', ['unknown key', 'optimiser', "did you mean 'optimizer.lr'"]),
+    ('optimiser.lr=1', ['unknown key', 'optimiser', "did you mean 'optimizer'"]),
     ('optimizer.lr=-1', ['optimizer.lr', 'float > 0', 'the default is 0.0015']),
     ('optimizer.name=lion', ['optimizer.name', 'adamw | sgd']),
     ('steps=0', ['steps', '>= 1']),
@@ -80,10 +82,66 @@ def test_recipes_that_are_not_there_or_not_recipes(tmp_path):
         load_recipe(str(path))
 
 
-def test_an_empty_recipe_is_the_default(tmp_path):
+@pytest.mark.parametrize('text', ['', '# only a comment'])
+def test_an_empty_recipe_is_refused(tmp_path, text):
     path = tmp_path / 'empty.yaml'
-    path.write_text('')
+    path.write_text(text)
+    with pytest.raises(InputError, match=r'empty\.yaml: holds nothing'):
+        load_recipe(str(path))
+    path.write_text('{}')
     assert load_recipe(str(path)) == Recipe()
+
+
+def test_the_place_is_where_the_key_was_set_last(tmp_path):
+    path = tmp_path / 'mine.yaml'
+    path.write_text('{optimizer: {lr: -1}, data.train: [{name: folder}]}')
+    for sets, more, place in [
+        ([], [], path),
+        (['optimizer.lr=.nan'], [], '--set'),
+        (['optimizer.clip=1'], [('plan', {'optimizer.lr': -2})], 'plan'),
+        (['optimizer.lr=1', 'data.train=[{share: 1}]'], [], '--set'),
+    ]:
+        with pytest.raises(InputError) as caught:
+            load_recipe(str(path), sets, more=more)
+        assert caught.value.where == str(place)
+
+
+@pytest.mark.parametrize('item, said', [
+    ('data.train=[]', 'data.train: holds too few entries (got []); accepted: a list of mappings'),
+    ('data.val=null', 'data.val: is no mapping (got None); accepted: a mapping'),
+    ('data.val.root=5', 'data.val.root: is no path (got 5); accepted: a path'),
+    ('data.augmentation.crop=5',
+     'data.augmentation.crop: is no mapping (got 5); accepted: a mapping, or null'),
+    ('data.augmentation.crop.scale=[3, 2]',
+     'data.augmentation.crop.scale: the first limit is above the second; '
+     'accepted: a list of numbers; remedy: the default is [0.7, 1.8]'),
+    ('data.train=[{name: folder}, {nam: folder}]',
+     "unknown key 'data.train.1.nam'; accepted: name, root, split, labels, share, repeat_rare, "
+     "thermal; remedy: did you mean 'data.train.1.name'?"),
+])
+def test_errors_show_nothing_of_the_schema_inside(item, said):
+    with pytest.raises(InputError) as caught:
+        load_recipe('rt_s', [item])
+    assert str(caught.value) == f'--set: {said}'
+
+
+def test_suggestions_are_of_the_same_branch():
+    with pytest.raises(InputError) as caught:
+        load_recipe('rt_s', ['data.train=[{name: folder, thermal: {gian: 1}}]'])
+    assert caught.value.what == "unknown key 'data.train.0.thermal.gian'"
+    assert caught.value.remedy == "did you mean 'data.train.0.thermal.gain'?"
+
+
+def test_keys_need_no_recipe_and_are_one_line_each():
+    listed = CliRunner().invoke(app, ['train', '--keys', '--set', 'steps=7'])
+    assert listed.exit_code == 0, listed.output
+    lines = {line.split()[0]: line for line in listed.stdout.splitlines() if line.strip()}
+    assert 'show images with classes' in lines['data.val.repeat_rare']
+    assert '[{name: folder, split: train}]' in lines['data.train']
+    assert lines['steps'].split()[1] == '7'
+    nothing = CliRunner().invoke(app, ['train'])
+    assert nothing.exit_code == 2
+    assert 'error: train: no recipe is named; accepted: a .yaml file, or one of' in nothing.stderr
 
 
 def test_differences_name_keys_but_not_those_of_speed():

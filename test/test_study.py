@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from vif_perception.cli.main import app
 from vif_perception.errors import InputError
 from vif_perception.resources import preset
+from vif_perception.training.evaluation.systems import _seeds
 from vif_perception.training.study import load_study, runs_of, slug, systems_of, train_all
 
 PACKAGED = sorted(path.stem for path in preset('studies/comparison').parent.glob('*.yaml'))
@@ -76,10 +77,59 @@ def test_rows_override_what_they_share_and_the_command_line_overrides_both(tmp_p
     ({'rows': {'a b': {'recipe': 'rt_n'}, 'A-b': {'recipe': 'rt_n'}}}, 'one folder name'),
     ({'rows': {'a': {'recipe': 'rt_n'}}, 'sets': {}}, "unknown key 'sets'.*did you mean 'set'"),
     ({'rows': {'a': {'recipe': 'rt_n'}}, 'seeds': []}, 'seeds: '),
+    ({'rows': {'a': {'recipe': 'rt_n'}}, 'seeds': [0, 1, 0]}, 'seeds: one seed twice in 0, 1, 0'),
+    ({'rows': {'a': {'recipe': 'rt_n'}}, 'seeds': [-1]}, r'seeds\.0: .*greater than or equal'),
+    ({'rows': {'a': {'recip': 'rt_n'}}}, "unknown key 'rows.a.recip'.*mean 'rows.a.recipe'"),
+    ({'rows': {'a': {}}}, r'rows\.a\.recipe: is missing'),
+    ({'seeds': [0]}, 'rows: is missing; accepted: a mapping$'),
+    ({'rows': {'a=b': {'recipe': 'rt_n'}}}, "'a=b' cannot be the name of a row"),
+    ({'rows': {'-a': {'recipe': 'rt_n'}}}, "'-a' cannot be the name of a row"),
+    ({'rows': {'γ': {'recipe': 'rt_n'}}}, "'γ' cannot be the name of a row"),
+    ({'rows': {'a': {'recipe': 'rt_n', 'set': {'seed': 4}}}},
+     r"rows\.a\.set: 'seed' cannot be set.*`seeds` of the plan"),
+    ({'rows': {'a': {'recipe': 'rt_n'}}, 'set': {'seed': 4}}, r"yaml: set: 'seed' cannot be set"),
 ])
 def test_studies_that_cannot_be_used(tree, words, tmp_path):
     with pytest.raises(InputError, match=words):
         load_study(write(tmp_path, **tree))
+
+
+def test_an_empty_plan_is_refused(tmp_path):
+    path = tmp_path / 'empty.yaml'
+    path.write_text('# nothing yet')
+    with pytest.raises(InputError, match=r'empty\.yaml: holds nothing'):
+        load_study(str(path))
+
+
+@pytest.mark.parametrize('name', ['nope', 'studies/comparison', 'rt_s'])
+def test_an_unknown_study_is_answered_with_studies_only(name):
+    with pytest.raises(InputError) as bad:
+        load_study(name)
+    assert bad.value.accepted.split(', ') == PACKAGED
+
+
+@pytest.mark.parametrize('shared, own, sets, place', [
+    ({'steps': 0}, {}, [], 'PLAN: set'),
+    ({'steps': 0}, {'steps': -1}, [], 'PLAN: rows.a.set'),
+    ({}, {'steps': 5}, ['steps=0'], '--set'),
+    ({}, {}, ['seed=4'], '--set'),
+])
+def test_the_place_of_a_bad_key_is_named(shared, own, sets, place, tmp_path):
+    study = load_study(write(tmp_path, set=shared, rows={'a': {'recipe': 'rt_n', 'set': own}}))
+    with pytest.raises(InputError) as bad:
+        runs_of(study, tmp_path, sets=sets, plan='PLAN')
+    assert bad.value.where == place
+
+
+def test_a_seed_is_named_once(tmp_path):
+    with pytest.raises(InputError, match='--seed: one seed twice in 0, 0'):
+        runs_of(load_study('comparison'), tmp_path, seeds=[0, 0])
+
+
+@pytest.mark.parametrize('name', ['stage I, fair', 'a+b', 'a b'])
+def test_evaluate_reads_the_names_of_rows(name, tmp_path):
+    load_study(write(tmp_path, rows={name: {'recipe': 'rt_n'}}))
+    assert _seeds(f'{name}=one,two') == (name, ['one', 'two'])
 
 
 def test_recipes_that_cannot_be_used_are_found_before_anything_is_trained(tmp_path):

@@ -194,9 +194,10 @@ def load_config(path: Path | None = None, sets: Iterable[str] = ()) -> Config:
         InputError: unreadable file, unknown key, wrong type or range, contradiction.
     """
     trees = [] if path is None else _parameters(schema.read_yaml(path), str(path))
+    changes = list(map(schema.override, sets))
     return schema.validated(
-        Config, [*trees, *map(schema.override, sets)],
-        where='--set' if path is None and sets else str(path or 'configuration'),
+        Config, [*trees, *changes], where=str(path or '--set'),
+        places=[str(path)] * len(trees) + ['--set'] * len(changes),
         keys='see `vif-perception params`',
     )
 

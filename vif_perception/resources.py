@@ -46,6 +46,21 @@ def recipe_file(name: str) -> Path:
                  remedy='name one of these recipes, or a .yaml file of your own')
 
 
+def study_file(name: str) -> Path:
+    """Return the path of a packaged study, such as ``comparison``.
+
+    Raises:
+        InputError: there is no such study.
+    """
+    return _find(_folder('config') / 'studies', name, '.yaml',
+                 remedy='name one of these studies, or a .yaml file of your own')
+
+
+def packaged_recipes() -> list[str]:
+    """Names of all packaged recipes, such as ``rt_s``."""
+    return _names(_folder('config') / 'train', '.yaml')
+
+
 def weights_file(name: str) -> Path:
     """Return the path of a packaged ``.safetensors`` file; its JSON card lies beside it.
 

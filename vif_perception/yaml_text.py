@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from typing import Any
 
@@ -50,3 +51,10 @@ def parse_yaml(text: str, where: str) -> Any:
 def brief(value: Any) -> str:
     """Return ``repr(value)``, cut short; safe for documents whose aliases repeat or loop."""
     return _BRIEF.repr(value)
+
+
+def flow(value: Any) -> str:
+    """Return a value as YAML on one line, as ``--set`` takes it."""
+    return yaml.safe_dump(
+        [value], default_flow_style=True, width=math.inf, allow_unicode=True, sort_keys=False
+    ).strip()[1:-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ import typer
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+_UNBROKEN = 100_000  # columns, more than any table has
 
 AsJson = Annotated[bool, typer.Option('--json', help='Print JSON instead of a table.')]
 
@@ -34,10 +37,11 @@ def table(*columns: str) -> Table:
 
 
 def show(made: Table) -> None:
-    """Print a table on stdout."""
+    """Print a table on stdout; its lines are broken for terminals only, so that grep finds all."""
     from rich.console import Console
 
-    Console(highlight=False, markup=False).print(made)
+    width = None if sys.stdout.isatty() else _UNBROKEN
+    Console(highlight=False, markup=False, width=width).print(made)
 
 
 @contextmanager

@@ -26,7 +26,8 @@ def study(
         typer.Option('--set', metavar='KEY=VALUE', help='Override a key of all rows.'),
     ] = None,
     seeds: Annotated[
-        list[int] | None, typer.Option('--seed', help='Seed, once or several times.')
+        list[int] | None,
+        typer.Option('--seed', min=0, max=2**31 - 1, help='Seed, once or several times.'),
     ] = None,
 ) -> None:
     """Train all rows of a study that are not finished; what was begun goes on."""
@@ -34,7 +35,7 @@ def study(
 
     asked = room.load_study(plan)
     out = out or Path('studies') / Path(plan).stem
-    runs = room.runs_of(asked, out, seeds=seeds or (), sets=sets or ())
+    runs = room.runs_of(asked, out, seeds=seeds or (), sets=sets or (), plan=plan)
     with console.progress() as advance:
         room.train_all(runs, data, say=console.say, advance=partial(advance, 'samples'))
     systems = ' '.join(

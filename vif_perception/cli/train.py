@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vif_perception.cli import console
+from vif_perception.errors import InputError
+from vif_perception.resources import packaged_recipes
+
+if TYPE_CHECKING:
+    from vif_perception.training.recipe import Recipe
 
 Data = Annotated[Path, typer.Option('--data', help='Folder that holds the data sets.')]
 
 
 def train(
     recipe: Annotated[
-        str, typer.Argument(help='Recipe: a .yaml file, or a packaged one such as rt_s.')
-    ],
+        str | None,
+        typer.Argument(help='Recipe: a .yaml file, or a packaged one such as rt_s.'),
+    ] = None,
     data: Data = Path(),
     out: Annotated[Path | None, typer.Option(
         '--out', '-o', show_default='runs/RECIPE', help='Run folder.')] = None,
@@ -33,7 +39,7 @@ def train(
         typer.Option(metavar='PICTURE', help='Draw the first batch and every augmentation, end.'),
     ] = None,
     keys: Annotated[
-        bool, typer.Option('--keys', help='List all keys of the recipe with its values, then end.')
+        bool, typer.Option('--keys', help='List all keys with the values of the recipe, then end.')
     ] = False,
 ) -> None:
     """Train a network as a recipe says."""
@@ -43,15 +49,11 @@ def train(
              if value is not None]
     asked = load_recipe(recipe, [*(sets or []), *short])
     if keys:
-        from vif_perception.schema import describe
-        from vif_perception.training.recipe import Recipe, flat
-
-        values = flat(asked.model_dump(mode='json'))
-        table = console.table('key', 'value', 'accepted', 'meaning')
-        for key, accepted, _, meaning in describe(Recipe):
-            table.add_row(key, str(values.get(key, '')), accepted, meaning)
-        console.show(table)
+        _show_keys(asked)
         return
+    if recipe is None:
+        raise InputError('no recipe is named', where='train', accepted='a .yaml file, or one of '
+                         + ', '.join(packaged_recipes()), remedy='vif-perception train RECIPE')
     if show_batch is not None:
         from vif_perception.training import show_batch as pictures
         from vif_perception.training.source import open_at
@@ -67,6 +69,21 @@ def train(
     with console.progress() as advance:
         run(asked, data, out or Path('runs') / Path(recipe).stem, resume=resume,
             say=console.say, advance=partial(advance, 'samples'))
+
+
+def _show_keys(recipe: Recipe) -> None:
+    from vif_perception.schema import describe
+    from vif_perception.training.recipe import flat
+    from vif_perception.yaml_text import flow
+
+    values = flat(recipe.model_dump(mode='json'))
+    values['data.train'] = [  # all keys of each data set would fill a screen
+        data.model_dump(mode='json', exclude_unset=True) for data in recipe.data.train
+    ]
+    table = console.table('key', 'value', 'accepted', 'meaning')
+    for key, accepted, _, meaning in describe(type(recipe)):
+        table.add_row(key, flow(values[key]) if key in values else '', accepted, meaning)
+    console.show(table)
 
 
 def ship(

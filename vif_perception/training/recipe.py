@@ -149,26 +149,32 @@ class Recipe(Group):
 
 
 def load_recipe(
-    name: str, sets: Iterable[str] = (), *, more: Mapping[str, Any] | None = None
+    name: str | None, sets: Iterable[str] = (), *,
+    more: Iterable[tuple[str, Mapping[str, Any]]] = (),
 ) -> Recipe:
     """Read a recipe.
 
     Args:
-        name: a .yaml file, or a packaged recipe such as ``rt_s``.
+        name: a .yaml file, or a packaged recipe such as ``rt_s``; None: nothing but defaults.
         sets: overrides such as ``optimizer.lr=1e-3``; they beat ``more``, which beats the file.
-        more: keys of a study, dotted or nested.
+        more: (place for errors, keys, dotted or nested) of a study.
 
     Raises:
         InputError: no such recipe, unreadable, unknown key, wrong type or range, contradiction.
     """
+    layers = [] if name is None else [_file(name)]
+    layers += [*more, *(('--set', schema.override(item)) for item in sets)]
+    return schema.validated(
+        Recipe, [tree for _, tree in layers], places=[place for place, _ in layers],
+        where=layers[0][0] if layers else 'recipe', keys='see `vif-perception train --keys`',
+    )
+
+
+def _file(name: str) -> tuple[str, Mapping[str, Any]]:
     path = Path(name)
     if path.suffix not in ('.yaml', '.yml'):
         path = recipe_file(name)
-    tree = schema.mapping(schema.read_yaml(path), str(path))
-    return schema.validated(
-        Recipe, [tree, more or {}, *map(schema.override, sets)], where=str(path),
-        keys='see `vif-perception train --keys`',
-    )
+    return str(path), schema.read_filled(path)
 
 
 def differences(first: Recipe, second: Recipe) -> list[str]:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 
 from vif_perception import schema
 from vif_perception.errors import InputError
-from vif_perception.resources import preset
+from vif_perception.resources import study_file
 from vif_perception.schema import Group
 from vif_perception.training.engine import Advance, Say, train
 from vif_perception.training.recipe import Recipe, load_recipe
 from vif_perception.training.run_folder import RunFolder, weights_of
-
-FOLDER = 'studies'
 
 
 class Row(Group):
@@ -37,7 +35,9 @@ class Study(Group):
 
     rows: dict[str, Row] = Field(description='name in the tables -> row', min_length=1)
     set: dict[str, Any] = Field({}, description='keys of all rows: their budget')
-    seeds: tuple[int, ...] = Field((0, 1, 2), description='one run a row and seed', min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(
+        (0, 1, 2), description='one run a row and seed', min_length=1
+    )
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,20 @@ def load_study(name: str) -> Study:
 
     Raises:
         InputError: no such study, unknown key, a row that starts from a row that does not come
-            before it.
+            before it, a name that `evaluate` cannot take, a seed given twice or as a key.
     """
     path = Path(name)
     if path.suffix not in ('.yaml', '.yml'):
-        path = preset(f'{FOLDER}/{name}')
-    tree = schema.mapping(schema.read_yaml(path), str(path))
-    study = schema.validated(Study, [tree], where=str(path), keys='rows, set, seeds')
+        path = study_file(name)
+    study = schema.validated(
+        Study, [schema.read_filled(path)], where=str(path), keys='rows, set, seeds'
+    )
+    _check_seeds(study.seeds, f'{path}: seeds')
+    _check_no_seed(study.set, f'{path}: set', '`seeds` of the plan')
     names: list[str] = []
     for row_name, row in study.rows.items():
+        _check_name(row_name, str(path))
+        _check_no_seed(row.set, f'{path}: rows.{row_name}.set', '`seeds` of the plan')
         for before in filter(None, (row.start, row.teacher)):
             if before not in names:
                 raise InputError(
@@ -90,26 +95,54 @@ def load_study(name: str) -> Study:
     return study
 
 
+def _check_name(name: str, where: str) -> None:
+    if '=' in name or name.startswith('-') or not slug(name):  # NAME=FILE,... of evaluate
+        raise InputError(
+            f'{name!r} cannot be the name of a row', where=where,
+            accepted="names with a letter or digit of ASCII, without '=', not beginning with '-'",
+        )
+
+
+def _check_seeds(seeds: Sequence[int], where: str) -> None:
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f'one seed twice in {", ".join(map(str, seeds))}', where=where,
+                         accepted='each seed once', remedy='remove the second')
+
+
+def _check_no_seed(keys: Mapping[str, Any], where: str, instead: str) -> None:
+    if 'seed' in keys:
+        raise InputError("'seed' cannot be set, every row is trained with the same seeds",
+                         where=where, accepted=instead, remedy=f'remove it, use {instead}')
+
+
 def runs_of(
-    study: Study, out: Path, *, seeds: Sequence[int] = (), sets: Sequence[str] = ()
+    study: Study, out: Path, *, seeds: Sequence[int] = (), sets: Sequence[str] = (),
+    plan: str = 'study',
 ) -> list[Run]:
     """List all runs, seed by seed, so that an early end leaves whole comparisons.
 
     Args:
         out: folder of the study; seeds: in place of its own; sets: overrides that beat its own.
+        plan: its name or file, for errors.
 
     Raises:
-        InputError: a recipe that cannot be used.
+        InputError: a recipe that cannot be used, a seed given twice or as a key.
     """
+    _check_seeds(seeds, '--seed')
+    for item in sets:
+        _check_no_seed(schema.override(item), '--set', '--seed')
     runs = []
     for seed in seeds or study.seeds:
         for name, row in study.rows.items():
-            own = {**study.set, **row.set, 'seed': seed}
+            own: dict[str, Any] = {'seed': seed}
             if row.start:
                 own['network.start'] = str(_folder(out, row.start, seed))
             if row.teacher:
                 own['objective.teacher.weights'] = str(_folder(out, row.teacher, seed))
-            recipe = load_recipe(row.recipe, sets, more=own)
+            recipe = load_recipe(row.recipe, sets, more=[
+                (f'{plan}: set', study.set), (f'{plan}: rows.{name}.set', row.set),
+                (f'{plan}: rows.{name}', own),
+            ])
             runs.append(Run(name, seed, _folder(out, name, seed), recipe))
     return runs
 
