@@ -208,7 +208,7 @@ def _sets(tree: Any, loc: Sequence[int | str]) -> bool:
     return True
 
 
-def _field(model: type[BaseModel], loc: Sequence[int | str]) -> tuple[Any, Any]:
+def _field(model: Any, loc: Sequence[int | str]) -> tuple[Any, Any]:
     """Return the model that the last key of ``loc`` belongs to, and the last field on the way."""
     kind, holder, info = model, model, None
     for part in loc:
