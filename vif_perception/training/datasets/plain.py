@@ -86,8 +86,9 @@ def _class(entry: Any, where: str) -> tuple[str, tuple[int, int, int]]:
     name, color = entry.get('name'), entry.get('rgb')
     if not isinstance(name, str) or not name.strip():
         raise InputError(f'name is {name!r}', where=where, accepted=f'a word, as in {_ENTRY}')
-    whole = isinstance(color, list) and len(color) == 3 and all(type(v) is int for v in color)
-    if not whole or not 0 <= min(color) <= max(color) <= 255:
+    if not isinstance(color, list) or len(color) != 3 or not all(
+        type(value) is int and 0 <= value <= 255 for value in color
+    ):
         raise InputError(f'rgb is {color!r}', where=where,
                          accepted=f'three whole numbers 0..255, as in {_ENTRY}')
     return name, (color[0], color[1], color[2])
