@@ -56,7 +56,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(data, tmp_path):
     assert_same(first, second)
     for one, other in zip(rows(whole), rows(killed), strict=True):
         assert {**one, 'samples_per_s': ''} == {**other, 'samples_per_s': ''}
-    assert said[-1].startswith('step 10')
+    assert said[-2].startswith('step 10')
 
 
 def test_two_processes_compute_what_one_does(data, tmp_path):

@@ -106,8 +106,8 @@ def test_every_data_set_has_its_hash_also_where_two_have_one_name(data, tmp_path
     other.mkdir()
     write_set(other, count=2, splits=('train',))
     entry = {'name': 'folder', 'split': 'train', 'labels': 'mfnet'}
-    recipe = load_recipe(str(yaml_of(tmp_path)), [], more={
-        'data.train': [entry, {**entry, 'root': str(other)}]})
+    recipe = load_recipe(str(yaml_of(tmp_path)), [], more=[
+        ('study', {'data.train': [entry, {**entry, 'root': str(other)}]})])
     found = Source(recipe.data, data, 0).digests()
     assert list(found) == ['folder train', 'folder train 2', 'folder val']
     assert len(set(found.values())) == 3

@@ -9,15 +9,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vif_perception.errors import InputError
 from vif_perception.yaml_text import brief, parse_yaml
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 
 class Group(BaseModel):
@@ -221,7 +218,7 @@ def _field(model: Any, loc: Sequence[int | str]) -> tuple[Any, Any]:
     return holder, info
 
 
-def _explain(first: ErrorDetails, model: type[BaseModel], where: str, keys: str) -> InputError:
+def _explain(first: Any, model: type[BaseModel], where: str, keys: str) -> InputError:
     *above, name = map(str, first['loc'] or ('configuration',))
     key = '.'.join((*above, name)).removesuffix('.[key]')
     holder, info = _field(model, first['loc'])

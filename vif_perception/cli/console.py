@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,7 +41,8 @@ def show(made: Table) -> None:
     """Print a table on stdout; its lines are broken for terminals only, so that grep finds all."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else _UNBROKEN
+    known = sys.stdout.isatty() or 'COLUMNS' in os.environ
+    width = None if known else _UNBROKEN
     Console(highlight=False, markup=False, width=width).print(made)
 
 
