@@ -142,7 +142,10 @@ def test_params_lists_every_parameter() -> None:
     assert 'max_skew_ms' in call('params').stdout
 
 
-def test_tables_that_are_piped_are_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_that_are_piped_are_not_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv('COLUMNS', raising=False)
     table = console.table(*'abcdef')
     table.add_row(*['0.040 ± 0.000'] * 5, 'x' * 500)
     console.show(table)

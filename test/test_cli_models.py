@@ -49,8 +49,7 @@ def test_list_builds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert call('mafs').exit_code == 0
 
 
-def test_one_family(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv('COLUMNS', '80')
+def test_one_family() -> None:
     result = call('multitaskvif')
     text = ' '.join(result.stdout.split())
     assert 'arXiv 2505.06665' in text

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
 from hypothesis import strategies as st
+from patience import given
 
 from vif_perception import resources
 from vif_perception.cli.params import as_json, as_markdown, as_yaml

@@ -132,7 +132,8 @@ def test_suggestions_are_of_the_same_branch():
     assert caught.value.remedy == "did you mean 'data.train.0.thermal.gain'?"
 
 
-def test_keys_need_no_recipe_and_are_one_line_each():
+def test_keys_need_no_recipe_and_are_one_line_each(monkeypatch):
+    monkeypatch.delenv('COLUMNS', raising=False)
     listed = CliRunner().invoke(app, ['train', '--keys', '--set', 'steps=7'])
     assert listed.exit_code == 0, listed.output
     lines = {line.split()[0]: line for line in listed.stdout.splitlines() if line.strip()}
