@@ -213,13 +213,35 @@ def test_networks_have_the_rows_that_mean_something_for_them(tmp_path):
         tmp_path / 'own.safetensors', network='multitaskvif', preset='rt', way='own')))
     config = dataset_config(str(tmp_path / 'set'), '--data')
     results = prepare(Request(words, data=[config], flicker_frames=0)).measure().results
-    rows = {(item['system'], item['condition']) for item in results['segmentation']['set test']}
+    rows = conditions_in(results)
     assert {condition for system, condition in rows if system == 'rt_rgb'} == {'RGB_ONLY'}
     early = {condition for system, condition in rows if system == 'rt_early'}
     assert {'FUSED', 'FUSED, thermal shifted 8 px', 'told FUSED, rgb black'} < early
     assert 'RGB_ONLY' not in early
     assert not any(system == 'own' for system, _ in rows)
     assert list(results['fusion']['set test']) == ['VIS', 'IR', 'AVG', 'MAX', 'rt_early', 'own']
+
+
+def conditions_in(results):
+    return {(item['system'], item['condition']) for item in results['segmentation']['set test']}
+
+
+def test_modes_only_leaves_out_disturbed_cameras_and_changes_no_other_row(tmp_path):
+    write_pairs(tmp_path / 'set', 2)
+    words = [str(write_weights(tmp_path / f'{name}.safetensors', network=name, preset='s'))
+             for name in ('rt', 'rt_thermal')]
+    config = dataset_config(str(tmp_path / 'set'), '--data')
+    whole, short = (
+        prepare(Request(words, data=[config], flicker_frames=0, modes_only=only)).measure().results
+        for only in (False, True)
+    )
+    assert conditions_in(short) == {
+        ('rt', 'FUSED'), ('rt', 'RGB_ONLY'), ('rt', 'THERMAL_ONLY'), ('rt_thermal', 'THERMAL_ONLY')
+    }
+    kept = [item for item in whole['segmentation']['set test']
+            if (item['system'], item['condition']) in conditions_in(short)]
+    assert short['segmentation']['set test'] == kept
+    assert short['fusion'] == whole['fusion']
 
 
 class Double:

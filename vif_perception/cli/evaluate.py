@@ -64,6 +64,11 @@ def evaluate(
             metavar='N', min=0, help='Exposures of a rendered still scene; 0: no flicker.'
         ),
     ] = 8,
+    modes_only: Annotated[
+        bool, typer.Option(
+            '--modes-only', help='No shifted, black or frozen cameras: a quarter of the time.'
+        ),
+    ] = False,
 ) -> None:
     """Score networks on labelled data and on pairs, as the robot would run them."""
     from vif_perception.report.evaluation import EvaluationFolder
@@ -79,7 +84,7 @@ def evaluate(
         systems or (), cascade or (),
         [dataset_config(text, '--data', split) for text in data or ()],
         [dataset_config(text, '--fusion-data', split) for text in fusion_data or ()],
-        limit, flicker_frames,
+        limit, flicker_frames, modes_only,
     ))
     with EvaluationFolder(out) as folder:
         folder.report['command'] = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

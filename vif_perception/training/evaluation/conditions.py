@@ -39,20 +39,25 @@ class Condition:
     parts: bool = False
 
 
-def conditions_of(inputs: Inputs) -> list[Condition]:
+def conditions_of(inputs: Inputs, *, modes_only: bool = False) -> list[Condition]:
     """Return the conditions that mean something for a network with these inputs, best first.
 
     Networks of one camera have one. Early fusion has no presence flags: a camera that is absent
     is for it one that is black.
+
+    Args:
+        modes_only: leave out shifted, black and frozen cameras.
     """
     rgb_only = Condition('RGB_ONLY', _rgb_only, parts=True)
     thermal_only = Condition('THERMAL_ONLY', _thermal_only, parts=True)
     if inputs in ('rgb', 'thermal'):
         return [rgb_only if inputs == 'rgb' else thermal_only]
     alone = [rgb_only, thermal_only] if inputs == 'both' else []
+    modes = [Condition('FUSED', _both, parts=True), *alone]
+    if modes_only:
+        return modes
     return [
-        Condition('FUSED', _both, parts=True),
-        *alone,
+        *modes,
         *(Condition(f'FUSED, thermal shifted {px} px', partial(_shifted, px))
           for px in SHIFTS_PX),
         *(Condition(f'told FUSED, {camera} {fault}', partial(show, camera))

@@ -29,6 +29,7 @@ class Request:
         data: labelled data sets; fusion_data: pairs whose labels are not looked at.
         limit: frames of each, evenly spread; 0: all.
         flicker_frames: exposures of a still scene; 0: no flicker.
+        modes_only: no shifted, black or frozen cameras, a quarter of the time.
     """
 
     systems: Sequence[str]
@@ -37,6 +38,7 @@ class Request:
     fusion_data: Sequence[DatasetConfig] = ()
     limit: int = 0
     flicker_frames: int = 8
+    modes_only: bool = False
 
 
 @dataclass
@@ -60,6 +62,7 @@ class Ready:
     systems: Sequence[System]
     sets: Sequence[FrameSet]
     flicker_frames: int
+    modes_only: bool
 
     def measure(self, progress: Progress | None = None) -> Evaluation:
         """Show every frame to every system.
@@ -73,12 +76,55 @@ class Ready:
             'segmentation': {}, 'fusion': {}, 'flicker': {},
         })
         for frames in self.sets:
-            _measure(self.systems, frames, found, progress)
+            self._measure(frames, found, progress)
         if self.flicker_frames and any(system.fuses for system in self.systems):
             found.results['flicker'] = flicker(
                 self.systems, self.flicker_frames, progress=progress
             )
         return found
+
+    def _measure(
+        self, frames: FrameSet, found: Evaluation, progress: Progress | None
+    ) -> None:
+        """Show all frames of one data set to all systems; add what comes out to ``found``."""
+        systems = self.systems
+        fusers = [system for system in systems if system.fuses]
+        fusion = FusionRows(systems[0].members[0].engine.device)
+        labels = frames.labels
+        segmentation = None if labels is None else SegmentationRows(
+            systems, labels, modes_only=self.modes_only
+        )
+        choice, previous = Choice(labels), None
+        for place, frame in enumerate(frames):
+            if progress is not None:
+                progress(frames.title, place, place / len(frames))
+            outputs = segmentation.add(frame, previous) if segmentation else {}
+            if fusers:
+                fusion.add(frame, {
+                    system.name: outputs.get(system.name) or [
+                        member.run(frame.rgb, frame.thermal) for member in system.members
+                    ]
+                    for system in fusers
+                })
+            choice.add(place, frame)
+            previous = frame
+        if progress is not None:
+            progress(frames.title, len(frames), 1.0)
+        if fusers:
+            found.results['fusion'][frames.title] = fusion.scores()
+        if segmentation:
+            found.results['segmentation'][frames.title] = [
+                {'name': row.name, 'system': row.system, 'condition': row.condition,
+                 'part': row.part, 'seeds': row.scores()}
+                for row in segmentation.rows()
+            ]
+        if not found.scenes:
+            first = systems[0]
+            places = choice.places()
+            if segmentation and first.masks:
+                places += ranked(segmentation.miou[first.name])
+            found.labels = labels or (first.members[0].labels if first.masks else None)
+            found.scenes = shown(places, frames, first.members[0], masks=first.masks)
 
 
 def prepare(request: Request) -> Ready:
@@ -97,7 +143,7 @@ def prepare(request: Request) -> Ready:
         if frames.labels is not None:
             for system in systems:
                 system.check_classes(frames.labels, frames.title)
-    return Ready(systems, sets, request.flicker_frames)
+    return Ready(systems, sets, request.flicker_frames, request.modes_only)
 
 
 def _open(request: Request) -> list[FrameSet]:
@@ -119,44 +165,3 @@ def _open(request: Request) -> list[FrameSet]:
                              remedy='labelled data have fusion rows already; else rename a folder')
         titles.add(frames.title)
     return sets
-
-
-def _measure(
-    systems: Sequence[System], frames: FrameSet, found: Evaluation, progress: Progress | None
-) -> None:
-    """Show all frames of one data set to all systems and add what comes out to ``found``."""
-    fusers = [system for system in systems if system.fuses]
-    fusion = FusionRows(systems[0].members[0].engine.device)
-    labels = frames.labels
-    segmentation = None if labels is None else SegmentationRows(systems, labels)
-    choice, previous = Choice(labels), None
-    for place, frame in enumerate(frames):
-        if progress is not None:
-            progress(frames.title, place, place / len(frames))
-        outputs = segmentation.add(frame, previous) if segmentation else {}
-        if fusers:
-            fusion.add(frame, {
-                system.name: outputs.get(system.name) or [
-                    member.run(frame.rgb, frame.thermal) for member in system.members
-                ]
-                for system in fusers
-            })
-        choice.add(place, frame)
-        previous = frame
-    if progress is not None:
-        progress(frames.title, len(frames), 1.0)
-    if fusers:
-        found.results['fusion'][frames.title] = fusion.scores()
-    if segmentation:
-        found.results['segmentation'][frames.title] = [
-            {'name': row.name, 'system': row.system, 'condition': row.condition, 'part': row.part,
-             'seeds': row.scores()}
-            for row in segmentation.rows()
-        ]
-    if not found.scenes:
-        first = systems[0]
-        places = choice.places()
-        if segmentation and first.masks:
-            places += ranked(segmentation.miou[first.name])
-        found.labels = labels or (first.members[0].labels if first.masks else None)
-        found.scenes = shown(places, frames, first.members[0], masks=first.masks)

@@ -44,18 +44,24 @@ class SegmentationRows:
     """Rows of all systems that segment, over one data set.
 
     Args:
-        labels: classes of the truth.
+        labels: classes of the truth; modes_only: see ``conditions_of``.
 
     Attributes:
         miou: name of a system -> mIoU of its first seed in its first condition, by frame.
     """
 
-    def __init__(self, systems: Sequence[System], labels: LabelSet):
+    def __init__(
+        self, systems: Sequence[System], labels: LabelSet, *, modes_only: bool = False
+    ):
         self._systems = [system for system in systems if system.masks]
+        self._conditions = {
+            system.name: conditions_of(system.inputs, modes_only=modes_only)
+            for system in self._systems
+        }
         self._rows: dict[tuple[str, str, str], Row] = {}
         self.miou: dict[str, list[float | None]] = {item.name: [] for item in self._systems}
         for system in self._systems:
-            for condition in conditions_of(system.inputs):
+            for condition in self._conditions[system.name]:
                 for part in (ALL, *PARTS) if condition.parts else (ALL,):
                     self._rows[system.name, condition.name, part] = Row(
                         system.name, condition.name, part,
@@ -68,7 +74,7 @@ class SegmentationRows:
         """Score a frame; return what the systems made of it as it is, by system, of each seed."""
         outputs: dict[str, list[EngineOutput]] = {}
         for system in self._systems:
-            for place, condition in enumerate(conditions_of(system.inputs)):
+            for place, condition in enumerate(self._conditions[system.name]):
                 view = condition.show(frame, previous)
                 if view is None:
                     continue
