@@ -241,6 +241,14 @@ def test_a_camera_is_dropped_but_never_both_and_never_the_only_one():
     assert all(scene.has_thermal for scene in dark), 'nothing could be learnt from black and black'
 
 
+def test_a_title_longer_than_its_tile_is_drawn_whole():
+    packed = Augmentation(AugmentationConfig.only())(square(), 0)
+    wide, short = (np.asarray(TILE(title, packed, None)) for title in ('gain ' * 50, 'gain'))
+    assert short.shape[1] == 3 * packed['mask'].shape[1] < wide.shape[1]
+    written = np.flatnonzero((wide[:16] < 128).all(-1).any(0))
+    assert written[-1] > wide.shape[1] - 12
+
+
 @with_torchvision
 def test_a_batch_is_drawn_with_every_step_and_its_title(tmp_path, monkeypatch):
     write_folders(tmp_path, ['a', 'b'], thermal='ir', rgb='vi', mask='label')

@@ -185,6 +185,15 @@ def test_a_finished_run_is_not_begun_again(data, tmp_path):
     assert (out / 'best-0000001.safetensors').is_file()
 
 
+def test_files_of_others_in_the_folder_stay(data, tmp_path):
+    picture = tmp_path / 'run' / 'best-view.png'
+    picture.parent.mkdir()
+    picture.write_bytes(b'mine')
+    run(data, picture.parent, steps=1)
+    assert picture.read_bytes() == b'mine'
+    assert RunFolder(picture.parent).best().stem == 'best-0000001'
+
+
 def test_a_run_without_a_checkpoint_says_that_it_begins_again(data, tmp_path):
     recipe = load_recipe(str(yaml_of(tmp_path, steps=1)))
     digests = Source(recipe.data, data, 0).digests()

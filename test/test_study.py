@@ -132,11 +132,18 @@ def test_evaluate_reads_the_names_of_rows(name, tmp_path):
     assert _seeds(f'{name}=one,two') == (name, ['one', 'two'])
 
 
-def test_recipes_that_cannot_be_used_are_found_before_anything_is_trained(tmp_path):
-    study = load_study(write(tmp_path, rows={'a': {'recipe': 'rt_n'}, 'b': {'recipe': 'rt_q'}}))
-    with pytest.raises(InputError, match="'rt_q' is not among the packaged"):
-        runs_of(study, tmp_path / 'out')
-    assert not (tmp_path / 'out').exists()
+@pytest.mark.parametrize('recipe', ['rt_q', 'absent.yaml', ''])
+def test_a_recipe_that_is_not_there_is_named_with_its_row(recipe, tmp_path):
+    plan = write(tmp_path, rows={'a': {'recipe': 'rt_n'}, 'b': {'recipe': recipe}})
+    with pytest.raises(InputError, match=f"no recipe '{recipe}'") as bad:
+        load_study(plan)
+    assert bad.value.where == f'{plan}: rows.b.recipe'
+    assert 'rt_n, rt_pretrain' in bad.value.accepted
+
+
+def test_a_comma_in_the_folder_is_refused_before_anything_is_trained(tmp_path):
+    with pytest.raises(InputError, match="',' stands between weights"):
+        runs_of(load_study('comparison'), tmp_path / 'a,b')
 
 
 def test_names_become_folders():

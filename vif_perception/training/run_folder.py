@@ -27,7 +27,7 @@ from vif_perception.training.checkpoint import LAST
 from vif_perception.training.recipe import Recipe, differences, load_recipe
 
 RECIPE, RUN, METRICS = 'recipe.yaml', 'run.json', 'metrics.csv'
-BEST = 'best-{step:07d}'
+BEST, BESTS = 'best-{step:07d}', f'best-{"[0-9]" * 7}'
 PACKAGES = ('torch', 'torchvision', 'numpy', 'lightning-fabric', 'lightning', 'pillow')
 
 
@@ -110,7 +110,7 @@ class RunFolder:
             InputError: the disk is full; the ones before stay.
         """
         name = BEST.format(step=step)
-        before = [path for path in self.path.glob('best-*.*') if path.stem != name]
+        before = [path for path in self.path.glob(f'{BESTS}.*') if path.stem != name]
         try:
             save_network(network, self.path / f'{name}.safetensors', **card)
         except OSError as error:
@@ -129,7 +129,7 @@ class RunFolder:
         Raises:
             InputError: none was written yet.
         """
-        found = sorted(path for path in self.path.glob('best-*.safetensors')
+        found = sorted(path for path in self.path.glob(f'{BESTS}.safetensors')
                        if path.with_suffix('.json').is_file())
         if not found:
             raise InputError('has no best weights yet', where=str(self.path),

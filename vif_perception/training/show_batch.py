@@ -7,6 +7,7 @@ misregistration shows as double edges.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -98,18 +99,20 @@ def _tile(title: str, packed: dict[str, Tensor], labels: LabelSet | None) -> Ima
     if (mask == IGNORED).all():
         painted = blended
     row = Image.fromarray(np.hstack([rgb, heat, painted]))
-    width = mask.shape[1]
     draw = ImageDraw.Draw(row)
+    left = 2 * mask.shape[1]
     for x1, y1, x2, y2, _ in packed['boxes'].tolist():
-        draw.rectangle((2 * width + x1, y1, 2 * width + x2, y2), outline=(255, 255, 0))
+        draw.rectangle((left + x1, y1, left + x2, y2), outline=(255, 255, 0))
     dropped = [
         camera for camera, there in zip(('rgb', 'thermal'), packed['present'], strict=True)
         if not there
     ]
-    tile = Image.new('RGB', (row.width, row.height + _TITLE), 'white')
-    tile.paste(row, (0, _TITLE))
     text = title + ''.join(f', {camera} absent' for camera in dropped)
-    ImageDraw.Draw(tile).text((3, 2), text, 'black', ImageFont.load_default())
+    font = ImageFont.load_default()
+    width = max(row.width, 6 + math.ceil(font.getlength(text)))
+    tile = Image.new('RGB', (width, row.height + _TITLE), 'white')
+    tile.paste(row, (0, _TITLE))
+    ImageDraw.Draw(tile).text((3, 2), text, 'black', font)
     return tile
 
 

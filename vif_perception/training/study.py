@@ -13,7 +13,7 @@ from pydantic import Field
 
 from vif_perception import schema
 from vif_perception.errors import InputError
-from vif_perception.resources import study_file
+from vif_perception.resources import packaged_recipes, study_file
 from vif_perception.schema import Group
 from vif_perception.training.engine import Advance, Say, train
 from vif_perception.training.recipe import Recipe, load_recipe
@@ -67,7 +67,7 @@ def load_study(name: str) -> Study:
         name: a .yaml file, or a packaged study such as ``comparison``.
 
     Raises:
-        InputError: no such study, unknown key, a row that starts from a row that does not come
+        InputError: no such study or recipe, unknown key, a row that starts from a row that does not come
             before it, a name that `evaluate` cannot take, a seed given twice or as a key.
     """
     path = Path(name)
@@ -81,6 +81,7 @@ def load_study(name: str) -> Study:
     names: list[str] = []
     for row_name, row in study.rows.items():
         _check_name(row_name, str(path))
+        _check_recipe(row.recipe, f'{path}: rows.{row_name}.recipe')
         _check_no_seed(row.set, f'{path}: rows.{row_name}.set', '`seeds` of the plan')
         for before in filter(None, (row.start, row.teacher)):
             if before not in names:
@@ -101,6 +102,13 @@ def _check_name(name: str, where: str) -> None:
             f'{name!r} cannot be the name of a row', where=where,
             accepted="names with a letter or digit of ASCII, without '=', not beginning with '-'",
         )
+
+
+def _check_recipe(name: str, where: str) -> None:
+    own = Path(name).suffix in ('.yaml', '.yml')
+    if not (Path(name).is_file() if own else name in packaged_recipes()):
+        raise InputError(f'no recipe {name!r}', where=where, accepted='a .yaml file that is there, '
+                         f'or one of {", ".join(packaged_recipes())}')
 
 
 def _check_seeds(seeds: Sequence[int], where: str) -> None:
@@ -126,8 +134,12 @@ def runs_of(
         plan: its name or file, for errors.
 
     Raises:
-        InputError: a recipe that cannot be used, a seed given twice or as a key.
+        InputError: a recipe that cannot be used, a seed given twice or as a key, a folder whose
+            name `evaluate` cannot take.
     """
+    if ',' in str(out):
+        raise InputError("is no name for a study, ',' stands between weights", where=str(out),
+                         remedy='choose another --out')
     _check_seeds(seeds, '--seed')
     for item in sets:
         _check_no_seed(schema.override(item), '--set', '--seed')

@@ -67,7 +67,7 @@ class FrameSet:
                 raise InputError(
                     f'{record.id} has no mask', where=str(dataset.root),
                     accepted='a mask for every frame',
-                    remedy='give pairs without labels as --fusion-data',
+                    remedy='pairs without labels go to `vif-perception evaluate --fusion-data`',
                 )
 
     @property
