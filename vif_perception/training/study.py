@@ -67,8 +67,8 @@ def load_study(name: str) -> Study:
         name: a .yaml file, or a packaged study such as ``comparison``.
 
     Raises:
-        InputError: no such study or recipe, unknown key, a row that starts from a row that does not come
-            before it, a name that `evaluate` cannot take, a seed given twice or as a key.
+        InputError: no such study or recipe, unknown key, a row that starts from a row that does
+            not come before it, a name that `evaluate` cannot take, a seed given twice or as a key.
     """
     path = Path(name)
     if path.suffix not in ('.yaml', '.yml'):
@@ -107,8 +107,9 @@ def _check_name(name: str, where: str) -> None:
 def _check_recipe(name: str, where: str) -> None:
     own = Path(name).suffix in ('.yaml', '.yml')
     if not (Path(name).is_file() if own else name in packaged_recipes()):
-        raise InputError(f'no recipe {name!r}', where=where, accepted='a .yaml file that is there, '
-                         f'or one of {", ".join(packaged_recipes())}')
+        known = ', '.join(packaged_recipes())
+        raise InputError(f'no recipe {name!r}', where=where,
+                         accepted=f'a .yaml file that is there, or one of {known}')
 
 
 def _check_seeds(seeds: Sequence[int], where: str) -> None:
