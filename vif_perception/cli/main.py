@@ -24,6 +24,7 @@ from vif_perception.cli import (
     evaluate,
     export,
     extract,
+    fuse,
     label,
     models,
     params,
@@ -76,8 +77,8 @@ app = typer.Typer(
 )
 for _command in (
     demo.demo, replay.replay, sim.sim, bench.bench, models.models, export.export,
-    entities.entities, extract.extract, label.label, train.train, train.ship, study.study,
-    evaluate.evaluate, params.params, system.info,
+    entities.entities, extract.extract, fuse.fuse, label.label, train.train, train.ship,
+    study.study, evaluate.evaluate, params.params, system.info,
 ):
     app.command(_command.__name__)(_command)
 

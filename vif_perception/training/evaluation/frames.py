@@ -11,7 +11,7 @@ import torch
 from vif_perception.errors import InputError
 from vif_perception.schema import validated
 from vif_perception.training.augmentation.scene import make_scene
-from vif_perception.training.datasets import DatasetConfig, PairDataset, open_dataset
+from vif_perception.training.datasets import DatasetConfig, PairDataset, Sample, open_dataset
 from vif_perception.training.datasets.simulated import SIM
 from vif_perception.training.source import digest
 from vif_perception.types import LabelSet
@@ -58,12 +58,9 @@ class FrameSet:
         self.title = f'{place} {dataset.split}'
         count = min(limit or len(dataset), len(dataset))
         self.indices = np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist()
-        rendered = dataset.name == SIM
+        require_rgb(dataset)
         for record in dataset.records:
-            if record.rgb is None and not rendered:
-                raise InputError(f'{record.id} has no RGB image', where=str(dataset.root),
-                                 accepted='pairs of an RGB and a thermal image')
-            if labelled and record.mask is None and not rendered:
+            if labelled and record.mask is None and dataset.name != SIM:
                 raise InputError(
                     f'{record.id} has no mask', where=str(dataset.root),
                     accepted='a mask for every frame',
@@ -89,9 +86,7 @@ class FrameSet:
             InputError: a file is missing or damaged, or holds what its class list has not.
         """
         sample = self._dataset[self.indices[place]]
-        scene = make_scene(sample).packed()
-        thermal = (scene['thermal'][0] * 255).round().to(torch.uint8).numpy()
-        rgb = np.ascontiguousarray(scene['rgb'].permute(1, 2, 0).numpy())
+        rgb, thermal = shown_to_network(sample)
         return EvaluationFrame(
             sample.id, sample.day_night, rgb, thermal, sample.mask if self.labelled else None
         )
@@ -105,6 +100,29 @@ class FrameSet:
             'of': len(dataset), 'blake2b': digest(dataset, self.indices),
             'classes': list(self.labels.names) if self.labels else None,
         }
+
+
+def require_rgb(dataset: PairDataset) -> None:
+    """Refuse a data set that lacks an RGB image.
+
+    Raises:
+        InputError: naming the first sample without one.
+    """
+    for record in dataset.records if dataset.name != SIM else ():
+        if record.rgb is None:
+            raise InputError(f'{record.id} has no RGB image', where=str(dataset.root),
+                             accepted='pairs of an RGB and a thermal image')
+
+
+def shown_to_network(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """Return RGB HxWx3 and thermal HxW uint8, as the robot would show them to its network.
+
+    Raises:
+        InputError: the thermal values cannot have the profile of their data set.
+    """
+    scene = make_scene(sample).packed()
+    thermal = (scene['thermal'][0] * 255).round().to(torch.uint8).numpy()
+    return np.ascontiguousarray(scene['rgb'].permute(1, 2, 0).numpy()), thermal
 
 
 def dataset_config(text: str, option: str, split: str = 'test') -> DatasetConfig:
