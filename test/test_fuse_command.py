@@ -56,13 +56,13 @@ def test_what_is_written_is_what_the_robot_makes_beside_what_it_was_made_from(we
 
 def test_splits_lie_in_one_folder_and_a_part_is_read_back_whole(weights, tmp_path):
     for split, count in (('train', 20), ('test', 1)):
-        for part, mode in (('rgb', 'RGB'), ('thermal', 'I;16')):
-            folder = tmp_path / 'set' / split / part
-            folder.mkdir(parents=True)
-            for number in range(count):
-                wide = (np.arange(32 * 32, dtype=np.uint16).reshape(32, 32) + 18000 + number)
-                image = Image.fromarray(wide) if mode == 'I;16' else Image.new(mode, (32, 32), 'red')
-                image.save(folder / f'{number:02d}.png')
+        for part in ('rgb', 'thermal'):
+            (tmp_path / 'set' / split / part).mkdir(parents=True)
+        for number in range(count):
+            counts = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32) + 18000 + number
+            for part, image in (('rgb', Image.new('RGB', (32, 32), 'red')),
+                                ('thermal', Image.fromarray(counts))):
+                image.save(tmp_path / 'set' / split / part / f'{number:02d}.png')
     done = fuse(tmp_path / 'set', tmp_path / 'out', weights, '--split', 'test', '--split', 'test')
     assert done.exit_code == 0, done.output
     assert [row['split'] for row in index_of(tmp_path / 'out')] == ['test']
