@@ -242,6 +242,7 @@ def test_a_plain_folder_per_split_with_its_own_classes(tmp_path):
     ('index.csv', 'id,ir,split\n1,x.png,train\n2,y.png\n', r'csv, line 3: row has 2 cells'),
     ('index.csv', 'id,ir,split\n1,x,y.png,train\n', r'csv, line 2: row has 4 cells; acc.*: 3'),
     ('index.csv', 'id,ir,split,day_night\n1,x.png,train,dusk\n', "line 2: day_night is 'dusk'"),
+    ('classes.json', '{"0": {"name": "a"}, "0": {"name": "b"}}', "cannot be read .'0' is there tw"),
     ('boxes.json', '{"boxes": {"a": 3}}', 'holds no boxes'),
     ('boxes.json', 'no', 'cannot be read'),
 ])
@@ -250,6 +251,15 @@ def test_descriptions_that_cannot_be_used(name, text, words, tmp_path):
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=words):
         open_dataset({'name': 'folder', 'root': tmp_path, 'split': 'train'})
+
+
+def test_an_index_in_another_encoding_is_refused_in_one_line(tmp_path):
+    write_folders(tmp_path, ['a'], thermal='ir')
+    rows = [f'{number},ir/a.png' for number in range(100)]
+    (tmp_path / 'index.csv').write_bytes('\n'.join(['id,ir', *rows, 'é,x']).encode('latin-1'))
+    with pytest.raises(InputError, match=r'index\.csv: cannot be read.*accepted: .*UTF-8') as bad:
+        open_dataset({'name': 'folder', 'root': tmp_path, 'split': 'all'})
+    assert len(str(bad.value)) < 300
 
 
 def test_files_that_excel_wrote_are_read(tmp_path):

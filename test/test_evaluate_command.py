@@ -122,10 +122,15 @@ def test_the_same_words_give_the_same_bytes(place, tmp_path):
         assert (tmp_path / 'out0' / name).read_bytes() == (tmp_path / 'out1' / name).read_bytes()
 
 
+def contents(folder):
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
 def old_results(out):
     out.mkdir()
-    for name in (RESULTS, PAGE, 'mine.txt'):
+    for name in (PAGE, 'mine.txt'):
         (out / name).write_text('old')
+    (out / RESULTS).write_text('{"schema": 1, "status": "ok", "versions": {}}')
     return out
 
 
@@ -144,10 +149,26 @@ def test_older_results_are_replaced_and_other_files_kept(place, tmp_path):
 
 def test_a_mistake_takes_no_older_results_away(place, tmp_path):
     out = old_results(tmp_path / 'out')
+    before = contents(out)
     line = refused(call('evaluate', place / 'nope.safetensors', '--data', place / 'set',
                         '-o', out))
     assert 'nope.safetensors: is not there' in line
-    assert {path.read_text() for path in out.iterdir()} == {'old'}
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize('name, text', [
+    (PAGE, '<p>mine</p>'), (TABLES, 'my notes'), (RESULTS, '{"mine": 1}'), (RESULTS, '[1]'),
+    (RESULTS, 'no JSON'),
+])
+def test_files_that_no_evaluation_wrote_are_kept(place, tmp_path, name, text):
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / name).write_text(text)
+    before = contents(out)
+    line = refused(call('evaluate', place / 'a.safetensors', '--data', place / 'set', '-o', out,
+                        *QUICK))
+    assert f'{out}: holds {name}, but not as an earlier run leaves them' in line
+    assert contents(out) == before
 
 
 def words_of(place):

@@ -18,6 +18,11 @@ def test_fusion_rows_keep_their_order_and_seeds_their_spread():
     ]
 
 
+def test_no_name_breaks_a_table():
+    lines = fusion_table({'a|b\nc': {'EN': 1.0}}).markdown().splitlines()
+    assert lines[2] == r'| a\|b c | 1 | 1.000 |'
+
+
 def test_segmentation_rows_print_every_class_and_a_dash_for_the_absent():
     score = SegmentationScore(MFNET)
     truth = np.array([[0, 0, 1, 1]], np.uint8)

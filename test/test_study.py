@@ -84,6 +84,7 @@ def test_rows_override_what_they_share_and_the_command_line_overrides_both(tmp_p
     ({'seeds': [0]}, 'rows: is missing; accepted: a mapping$'),
     ({'rows': {'a=b': {'recipe': 'rt_n'}}}, "'a=b' cannot be the name of a row"),
     ({'rows': {'-a': {'recipe': 'rt_n'}}}, "'-a' cannot be the name of a row"),
+    ({'rows': {'a\nb': {'recipe': 'rt_n'}}}, 'cannot be the name of a row'),
     ({'rows': {'γ': {'recipe': 'rt_n'}}}, "'γ' cannot be the name of a row"),
     ({'rows': {'a': {'recipe': 'rt_n', 'set': {'seed': 4}}}},
      r"rows\.a\.set: 'seed' cannot be set.*`seeds` of the plan"),
@@ -135,10 +136,19 @@ def test_evaluate_reads_the_names_of_rows(name, tmp_path):
 @pytest.mark.parametrize('recipe', ['rt_q', 'absent.yaml', ''])
 def test_a_recipe_that_is_not_there_is_named_with_its_row(recipe, tmp_path):
     plan = write(tmp_path, rows={'a': {'recipe': 'rt_n'}, 'b': {'recipe': recipe}})
-    with pytest.raises(InputError, match=f"no recipe '{recipe}'") as bad:
+    with pytest.raises(InputError, match=f"no recipe '.*{recipe}'") as bad:
         load_study(plan)
     assert bad.value.where == f'{plan}: rows.b.recipe'
     assert 'rt_n, rt_pretrain' in bad.value.accepted
+
+
+def test_a_recipe_lies_beside_its_plan(tmp_path, monkeypatch):
+    (tmp_path / 'plans').mkdir()
+    (tmp_path / 'plans' / 'mine.yaml').write_text('steps: 7')
+    plan = write(tmp_path / 'plans', rows={'a': {'recipe': 'mine.yaml'}})
+    monkeypatch.chdir(tmp_path)
+    (run,) = runs_of(load_study(plan), tmp_path / 'out', seeds=[0])
+    assert run.recipe.steps == 7
 
 
 def test_a_comma_in_the_folder_is_refused_before_anything_is_trained(tmp_path):
@@ -174,3 +184,7 @@ def test_a_study_trains_once_and_goes_on_where_it_stopped(data, tmp_path):  # no
     assert [path.parent for path in weights] == [runs[1].folder, runs[3].folder]
     with pytest.raises(InputError, match=r'is another run: optimizer\.lr; accepted: the recipe'):
         train_all(runs_of(study, out, sets=['optimizer.lr=0.5']), data)
+    image = data / 'train0_ir.png'
+    image.write_bytes(image.read_bytes() + b'.')
+    with pytest.raises(InputError, match='is another run: files of folder train'):
+        train_all(runs, data)

@@ -23,7 +23,9 @@ class Table:
     def markdown(self) -> str:
         """Return the table as Markdown, numbers to the right."""
         lines = [self.header, ('---', *['---:'] * (len(self.header) - 1)), *self.rows]
-        return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines) + '\n'
+        return '\n'.join(
+            '| ' + ' | '.join(map(_in_cell, line)) + ' |' for line in lines
+        ) + '\n'
 
 
 def fusion_table(rows: Mapping[str, Mapping[str, Score]], digits: int = 3) -> Table:
@@ -84,6 +86,11 @@ def _seeds(row: Mapping[str, Any]) -> str:
     """How many seeds a row is of; a row of plain numbers is of one."""
     first = next((value for value in row.values() if not isinstance(value, Mapping)), None)
     return str(len(first)) if isinstance(first, Sequence) else '1'
+
+
+def _in_cell(text: str) -> str:
+    """Text that stays in its cell, whatever a system or class is called."""
+    return ' '.join(text.replace('|', '\\|').split())
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -51,10 +52,15 @@ class ResultFolder:
         write_report(self.file, self.report)
 
     def __enter__(self) -> Self:
-        """Raise an InputError when the folder is in use, or cannot be made or written."""
+        """Raise an InputError.
+
+        The folder is in use, holds files of these names that are no earlier results, or cannot be
+        made or written.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.path)
+            self._check_ours()
             for result in (*self.results, *map(beside, self.results)):
                 result.unlink(missing_ok=True)
             self.write()
@@ -82,10 +88,27 @@ class ResultFolder:
             beside(self.file).unlink(missing_ok=True)
         self._release()
 
+    def _check_ours(self) -> None:
+        there = [result.name for result in self.results if result.exists()]
+        if there and not _is_report(self.file):
+            raise InputError(
+                f'holds {", ".join(there)}, but not as an earlier run leaves them',
+                where=str(self.path), accepted='a new folder, or one with earlier results',
+                remedy='choose another --out, or move these files away',
+            )
+
     def _release(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _is_report(file: Path) -> bool:
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and {'status', 'versions'} <= found.keys()
 
 
 def _lock(path: Path) -> int | None:

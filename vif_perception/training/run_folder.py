@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import importlib.metadata
-import io
 import json
 import os
 import platform
@@ -24,6 +22,7 @@ from vif_perception.files import write_whole
 from vif_perception.inference.weights import save_network
 from vif_perception.resources import packaged_weights, weights_file
 from vif_perception.training.checkpoint import LAST
+from vif_perception.training.metrics_file import Metrics
 from vif_perception.training.recipe import Recipe, differences, load_recipe
 
 RECIPE, RUN, METRICS = 'recipe.yaml', 'run.json', 'metrics.csv'
@@ -67,11 +66,12 @@ class RunFolder:
                     remedy='go on with --resume, or choose another --out',
                 )
             self.compare(recipe, data)
-            if self.facts().get('state') == 'finished':
-                self._check_finished()
+            self._check_checkpoint(min(recipe.check_every, recipe.steps))
+            if self._finished:
                 return
-        elif (self.path / LAST).exists():
-            raise InputError('holds a checkpoint without its recipe', where=str(self.path),
+        elif strange := self._of_a_run():
+            raise InputError(f'holds {strange} without its {RECIPE}', where=str(self.path),
+                             accepted='a new folder, or that of a run',
                              remedy='choose another --out')
         else:
             text = yaml.safe_dump(recipe.model_dump(mode='json'), sort_keys=False)
@@ -84,9 +84,10 @@ class RunFolder:
     def facts(self) -> dict[str, Any]:
         """Contents of ``run.json``; empty before the run."""
         try:
-            return json.loads((self.path / RUN).read_text(encoding='utf-8'))
+            found = json.loads((self.path / RUN).read_text(encoding='utf-8'))
         except (OSError, ValueError):
             return {}
+        return found if isinstance(found, dict) else {}
 
     def recipe(self) -> Recipe:
         """The recipe of the run.
@@ -110,7 +111,8 @@ class RunFolder:
             InputError: the disk is full; the ones before stay.
         """
         name = BEST.format(step=step)
-        before = [path for path in self.path.glob(f'{BESTS}.*') if path.stem != name]
+        before = [path for suffix in ('.safetensors', '.json')
+                  for path in self.path.glob(f'{BESTS}{suffix}') if path.stem != name]
         try:
             save_network(network, self.path / f'{name}.safetensors', **card)
         except OSError as error:
@@ -127,10 +129,13 @@ class RunFolder:
         """Weights of the best network.
 
         Raises:
-            InputError: none was written yet.
+            InputError: none was written yet, or they were removed.
         """
-        found = sorted(path for path in self.path.glob(f'{BESTS}.safetensors')
-                       if path.with_suffix('.json').is_file())
+        found = self._bests()
+        if not found and self._finished:
+            raise InputError('has lost its best weights', where=str(self.path),
+                             accepted='best-STEP.safetensors and best-STEP.json',
+                             remedy='bring both files back, or train with another --out')
         if not found:
             raise InputError('has no best weights yet', where=str(self.path),
                              remedy='let the run reach its first check')
@@ -146,10 +151,7 @@ class RunFolder:
         Raises:
             InputError: naming what differs.
         """
-        before = self.recipe()
-        changed = differences(before, recipe)
-        known = self.facts().get('data', dict(data))
-        changed += [f'files of {name}' for name in data if known.get(name) != data[name]]
+        changed = differences(self.recipe(), recipe) + self.other_files(data)
         if changed:
             raise InputError(
                 f'is another run: {", ".join(changed)}', where=str(self.path),
@@ -157,65 +159,39 @@ class RunFolder:
                 remedy=f'see {RECIPE} in the folder, or choose another --out',
             )
 
-    def _check_finished(self) -> None:
-        if not (self.path / LAST).is_file():  # to start again would drop its best weights
-            raise InputError(f'is finished and has lost its {LAST}', where=str(self.path),
-                             remedy='its best weights can be used; train with another --out')
+    def other_files(self, data: Mapping[str, str]) -> list[str]:
+        """Say which data sets, name -> hash, are not those that this run began with."""
+        known = self.facts().get('data', dict(data))
+        return [f'files of {name}' for name in data if known.get(name) != data[name]]
+
+    @property
+    def _finished(self) -> bool:
+        return self.facts().get('state') == 'finished'
+
+    def _bests(self) -> list[Path]:
+        return sorted(path for path in self.path.glob(f'{BESTS}.safetensors')
+                      if path.with_suffix('.json').is_file())
+
+    def _of_a_run(self) -> str:
+        """Name of a file that a run would replace; '' when there is none."""
+        names = [name for name in (LAST, RUN, METRICS) if (self.path / name).exists()]
+        return next(iter([*names, *(path.name for path in self._bests())]), '')
+
+    def _check_checkpoint(self, first_check: int) -> None:
+        """Refuse to start again where that would drop the best weights of a lost checkpoint.
+
+        The first best alone is no sign of one: a run may be killed before it writes the other.
+        """
+        later = any(int(path.stem.rpartition('-')[2]) > first_check for path in self._bests())
+        if (self._finished or later) and not (self.path / LAST).is_file():
+            raise InputError(
+                f'{"is finished and " if self._finished else ""}has lost its {LAST}',
+                where=str(self.path),
+                remedy='its best weights can be used; train with another --out',
+            )
 
     def _keep(self, facts: dict[str, Any]) -> None:
         write_whole(self.path / RUN, (json.dumps(facts, indent=1) + '\n').encode())
-
-
-class Metrics:
-    """Rows of ``metrics.csv``, and the same in TensorBoard where it is installed."""
-
-    def __init__(self, path: Path, columns: Sequence[str], after: int):
-        self._path, self._columns = path, ['step', *columns]
-        rows = []
-        if path.is_file():
-            with path.open(newline='', encoding='utf-8') as file:
-                rows = [
-                    row for row in csv.DictReader(file)
-                    # A row that was cut off belongs to the newest step.
-                    if None not in row.values() and int(row['step']) <= after
-                ]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self._columns, extrasaction='ignore')
-        writer.writeheader()
-        writer.writerows(rows)
-        write_whole(path, text.getvalue().encode())
-        self._board = _board(path.parent, after)
-
-    def add(self, step: int, row: Mapping[str, float]) -> None:
-        """Append a row; columns it lacks stay empty.
-
-        Raises:
-            InputError: the disk is full.
-        """
-        values = {name: f'{value:.6g}' for name, value in row.items()}
-        try:
-            with self._path.open('a', newline='', encoding='utf-8') as file:
-                csv.DictWriter(file, self._columns).writerow({'step': step, **values})
-            for name, value in row.items() if self._board else ():
-                self._board.add_scalar(name, value, step)
-        except OSError as error:
-            raise InputError(
-                f'cannot be written ({error.strerror})', where=str(self._path),
-                remedy='make room on the disk and go on with --resume',
-            ) from None
-
-    def close(self) -> None:
-        """Flush TensorBoard."""
-        if self._board:
-            self._board.close()
-
-
-def _board(folder: Path, after: int) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder), purge_step=after + 1)
 
 
 def weights_of(place: str) -> Path:

@@ -32,13 +32,17 @@ def ship(run: Path, data: Path, out: Path, *, test: str = 'test', note: str = ''
         test: split of the val data set to report on; note: what is special about the training.
 
     Raises:
-        InputError: no best weights, data that cannot be read, a test image that was trained or
-            selected on, no pixel labelled, not a .safetensors name, or one that is taken.
+        InputError: no best weights, data that cannot be read or are not those of the run, a test
+            image that was trained or selected on, no pixel labelled, not a .safetensors name, one
+            that is taken or in no folder.
     """
     if out.suffix != '.safetensors':
         raise InputError('is no name for weights', where=str(out), accepted='NAME.safetensors')
     if out.exists() or out.with_suffix('.json').exists():
         raise InputError('is there already', where=str(out), remedy='choose another --out')
+    if not out.parent.is_dir():
+        raise InputError('is no folder', where=str(out.parent),
+                         remedy='make it, or choose another --out')
     folder = RunFolder(run)
     recipe, facts = folder.recipe(), folder.facts()
     if test == recipe.data.val.split:
@@ -54,6 +58,10 @@ def ship(run: Path, data: Path, out: Path, *, test: str = 'test', note: str = ''
     if objective_for(network, stage=recipe.objective.stage).selects == 'miou':
         source = Source(recipe.data, data, recipe.seed)
         report = open_at(recipe.data.val.model_copy(update={'split': test}), data)
+        if other := folder.other_files(source.digests()):
+            raise InputError(f'{", ".join(other)} are not those of the run', where=str(data),
+                             accepted='the data that it was trained and selected on',
+                             remedy='name their folder as --data')
         source.check_unseen(report)
         check_overlap(source.val, report)
         temperature = calibrate(network, triples_of(source.val, network), labels)

@@ -18,12 +18,15 @@ from vif_perception.schema import Group
 from vif_perception.training.engine import Advance, Say, train
 from vif_perception.training.recipe import Recipe, load_recipe
 from vif_perception.training.run_folder import RunFolder, weights_of
+from vif_perception.training.source import Source
+
+_YAML = ('.yaml', '.yml')
 
 
 class Row(Group):
     """One system of a study."""
 
-    recipe: str = Field(description='packaged recipe or .yaml file')
+    recipe: str = Field(description='packaged recipe, or .yaml file relative to the plan')
     set: dict[str, Any] = Field({}, description='keys of this row only, dotted or nested')
     start: str = Field('', description='row whose run of the same seed it starts from')
     teacher: str = Field('', description='row whose run of the same seed teaches it')
@@ -71,11 +74,15 @@ def load_study(name: str) -> Study:
             not come before it, a name that `evaluate` cannot take, a seed given twice or as a key.
     """
     path = Path(name)
-    if path.suffix not in ('.yaml', '.yml'):
+    if path.suffix not in _YAML:
         path = study_file(name)
     study = schema.validated(
         Study, [schema.read_filled(path)], where=str(path), keys='rows, set, seeds'
     )
+    study = study.model_copy(update={'rows': {
+        key: row.model_copy(update={'recipe': _beside(path, row.recipe)})
+        for key, row in study.rows.items()
+    }})
     _check_seeds(study.seeds, f'{path}: seeds')
     _check_no_seed(study.set, f'{path}: set', '`seeds` of the plan')
     names: list[str] = []
@@ -97,19 +104,24 @@ def load_study(name: str) -> Study:
 
 
 def _check_name(name: str, where: str) -> None:
-    if '=' in name or name.startswith('-') or not slug(name):  # NAME=FILE,... of evaluate
+    # NAME=FILE,... of evaluate
+    if '=' in name or name.startswith('-') or not slug(name) or not name.isprintable():
         raise InputError(
             f'{name!r} cannot be the name of a row', where=where,
-            accepted="names with a letter or digit of ASCII, without '=', not beginning with '-'",
+            accepted="names of one line with a letter or digit of ASCII, without '=', not "
+            "beginning with '-'",
         )
 
 
+def _beside(plan: Path, recipe: str) -> str:
+    return str(plan.parent / recipe) if Path(recipe).suffix in _YAML else recipe
+
+
 def _check_recipe(name: str, where: str) -> None:
-    own = Path(name).suffix in ('.yaml', '.yml')
-    if not (Path(name).is_file() if own else name in packaged_recipes()):
+    if not (Path(name).is_file() or name in packaged_recipes()):
         known = ', '.join(packaged_recipes())
         raise InputError(f'no recipe {name!r}', where=where,
-                         accepted=f'a .yaml file that is there, or one of {known}')
+                         accepted=f'a .yaml file beside the plan, or one of {known}')
 
 
 def _check_seeds(seeds: Sequence[int], where: str) -> None:
@@ -167,11 +179,15 @@ def train_all(
     """Train what is not finished; what was begun goes on from its last checkpoint.
 
     Raises:
-        InputError: see ``engine.train``; a finished run with another recipe.
+        InputError: see ``engine.train``; a finished run with another recipe or other data.
     """
+    known: dict[str, dict[str, str]] = {}
     for number, run in enumerate(runs, 1):
         if run.finished:
-            RunFolder(run.folder).compare(run.recipe, {})
+            key = run.recipe.data.model_dump_json()
+            if key not in known:
+                known[key] = Source(run.recipe.data, data, run.seed).digests()
+            RunFolder(run.folder).compare(run.recipe, known[key])
             continue
         say(f'{number} of {len(runs)}: {run.name}, seed {run.seed}')
         torch.compiler.reset()  # compiled code of other networks counts against a limit

@@ -121,7 +121,8 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
             columns = next(table, [])
             rows = [(table.line_num, cells) for cells in table if cells]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f'cannot be read ({error!r})', where=str(path)) from None
+        raise InputError(f'cannot be read ({error})', where=str(path),
+                         accepted='a table in UTF-8, commas between cells') from None
     needed = {'id', 'ir'} - set(columns)
     if needed or not rows:
         raise InputError(f'has no column {", ".join(sorted(needed))}' if rows else 'is empty',
@@ -187,9 +188,18 @@ def _read_boxes(path: Path) -> tuple[dict[str, list[Any]], tuple[str, ...]]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding='utf-8-sig'))
+        found = json.loads(path.read_text(encoding='utf-8-sig'), object_pairs_hook=_once)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f'cannot be read ({error})', where=str(path), accepted='JSON') from None
     if not isinstance(found, dict):
         raise InputError(f'is a {type(found).__name__}', where=str(path), accepted='an object')
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; of two equal keys the second would win silently."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f'{next(key for key in keys if keys.count(key) > 1)!r} is there twice')
     return found
