@@ -242,7 +242,7 @@ def test_a_plain_folder_per_split_with_its_own_classes(tmp_path):
     ('index.csv', 'id,ir,split\n1,x.png,train\n2,y.png\n', r'csv, line 3: row has 2 cells'),
     ('index.csv', 'id,ir,split\n1,x,y.png,train\n', r'csv, line 2: row has 4 cells; acc.*: 3'),
     ('index.csv', 'id,ir,split,day_night\n1,x.png,train,dusk\n', "line 2: day_night is 'dusk'"),
-    ('classes.json', '{"0": {"name": "a"}, "0": {"name": "b"}}', "cannot be read .'0' is there tw"),
+    ('classes.json', '{"0": {"name": "a"}, "0": {"name": "b"}}', "read .'0' is there twice"),
     ('boxes.json', '{"boxes": {"a": 3}}', 'holds no boxes'),
     ('boxes.json', 'no', 'cannot be read'),
 ])

@@ -30,6 +30,7 @@ from rosbags.highlevel import AnyReader
 
 from fakes import FakeEngine
 from vif_perception.config import load_config
+from vif_perception.errors import InputError
 from vif_perception.replay import ReplayOptions, ReplayResult, replay
 from vif_perception.report.distribution import Distribution
 from vif_perception.report.document import without_timings
@@ -302,8 +303,12 @@ def test_older_results_do_not_survive(tmp_path: Path) -> None:
     out = tmp_path / 'out'
     out.mkdir()
     (out / 'report.html').write_text('verdict of the last century')
+    bag = write_mcap(tmp_path / 'a.mcap', drive(3))
+    with pytest.raises(InputError, match=r'holds report\.html, but not as an earlier run leaves'):
+        run(bag, out)
+    (out / 'report.json').write_text('{"status": "ok", "versions": {}}')
     (out / 'notes.txt').write_text('not ours')
-    run(write_mcap(tmp_path / 'a.mcap', drive(3)), out)
+    run(bag, out)
     assert 'last century' not in (out / 'report.html').read_text()
     assert (out / 'notes.txt').read_text() == 'not ours'
 

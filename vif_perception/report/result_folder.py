@@ -61,7 +61,7 @@ class ResultFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.path)
             self._check_ours()
-            for result in (*self.results, *map(beside, self.results)):
+            for result in (*map(beside, self.results), *reversed(self.results)):  # report last
                 result.unlink(missing_ok=True)
             self.write()
             beside(self.file).write_bytes(bytes(RESERVE_BYTES))
