@@ -17,6 +17,7 @@ from vif_perception.cli.main import app
 from vif_perception.errors import InputError
 from vif_perception.resources import preset
 from vif_perception.training.evaluation.systems import _seeds
+from vif_perception.training.recipe import differences
 from vif_perception.training.study import load_study, runs_of, slug, systems_of, train_all
 
 PACKAGED = sorted(path.stem for path in preset('studies/comparison').parent.glob('*.yaml'))
@@ -29,7 +30,7 @@ def write(folder, **tree):
 
 
 def test_packaged_studies():
-    assert PACKAGED == ['comparison', 'egmt', 'mafs', 'multitaskvif', 'release']
+    assert PACKAGED == ['cascade', 'comparison', 'egmt', 'mafs', 'multitaskvif', 'release']
     assert [run.recipe.network.start for run in runs_of(load_study('release'), Path('x'))] == [
         '', 'x/all-tasks/seed0']
 
@@ -52,6 +53,11 @@ def test_networks_are_compared_on_the_same_data_with_the_same_schedule(tmp_path)
     assert len(recipes) == 5
     assert len({recipe.network.name for recipe in recipes}) == 5
     assert len({str((recipe.data, recipe.optimizer)) for recipe in recipes}) == 1
+    (cascade,) = runs_of(load_study('cascade'), tmp_path, seeds=[0])
+    rgb = next(recipe for recipe in recipes if recipe.network.name == 'rt_rgb')
+    assert differences(rgb, cascade.recipe) == ['data.train']
+    assert ([(part.share, part.repeat_rare) for part in cascade.recipe.data.train]
+            == [(part.share, part.repeat_rare) for part in rgb.data.train])
 
 
 def test_rows_override_what_they_share_and_the_command_line_overrides_both(tmp_path):
