@@ -99,7 +99,7 @@ def test_a_short_run_learns_the_square_and_says_everything(data, tmp_path):
     facts = json.loads((out / RUN).read_text())
     assert facts['state'] == 'finished'
     assert facts['steps'] == 60
-    assert set(facts['data']) == {'folder train', 'folder val'}
+    assert set(facts['data']) == {'folder train', 'folder val', 'class list'}
     assert torch.__version__.startswith(facts['sessions'][0]['versions']['torch'])
     assert load_recipe(str(out / RECIPE)).optimizer.lr == 3e-3
     network, card = load_network(RunFolder(out).best())

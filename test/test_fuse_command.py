@@ -78,6 +78,12 @@ def test_splits_lie_in_one_folder_and_a_part_is_read_back_whole(weights, tmp_pat
     assert found[1].mask is None
 
 
+def test_a_split_is_named_once(weights, tmp_path):
+    done = fuse('{name: sim, split: 3-3}', tmp_path / 'out', weights, '--split', '4-4')
+    assert done.exit_code == 2
+    assert "--split: is '4-4', DATASET names '3-3'" in done.output
+
+
 def test_rendered_scenes_are_fused_too(weights, tmp_path):
     done = fuse('{name: sim, split: 3-3}', tmp_path / 'out', weights)
     assert done.exit_code == 0, done.output
@@ -100,7 +106,45 @@ def test_ids_that_are_no_file_names_stay_apart(weights, tmp_path):
     assert (tmp_path / 'out' / rows[1]['vi']).is_file()
 
 
+def test_no_pair_is_lost_to_a_name_made_up_for_another(weights, tmp_path):
+    names = ['a b', 'a b_1', 'a_b', 'a_b_1', 'z']
+    for part, mode in (('vi', 'RGB'), ('ir', 'L')):
+        (tmp_path / 'set' / 'test' / part).mkdir(parents=True)
+        for number, name in enumerate(names):
+            Image.new(mode, (64, 64), 40 * number).save(
+                tmp_path / 'set' / 'test' / part / f'{name}.png')
+    assert fuse(tmp_path / 'set', tmp_path / 'out', weights).exit_code == 0
+    rows = index_of(tmp_path / 'out')
+    assert [row['id'] for row in rows] == names
+    assert len({row['vi'] for row in rows}) == 5
+    for number, row in enumerate(rows):
+        with Image.open(tmp_path / 'out' / row['ir']) as image:
+            assert image.getpixel((0, 0)) == 40 * number
+
+
+@pytest.mark.parametrize('split', ['../set', '../../evil', './test', 'test/', '..'])
+def test_no_split_leads_out_of_the_folder(split, weights, tmp_path):
+    data = write_pairs(tmp_path / 'set', 2)
+    (data / 'index.csv').write_text(
+        (data / 'index.csv').read_text().replace(',test,', f',{split},'))
+    before = sorted(tmp_path.rglob('*'))
+    done = fuse(data, tmp_path / 'out', weights, '--split', split)
+    assert done.exit_code == 2, done.output
+    assert 'is no plain name' in done.output
+    assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_what_another_data_set_left_unfinished_is_not_gone_on_with(weights, tmp_path):
+    first, other = write_pairs(tmp_path / 'set', 2), write_pairs(tmp_path / 'other', 2)
+    (first / 'f1_ir.png').write_bytes(b'damaged')
+    assert fuse(first, tmp_path / 'out', weights).exit_code == 2
+    done = fuse(other, tmp_path / 'out', weights)
+    assert done.exit_code == 2
+    assert 'holds something already' in done.output
+
+
 @pytest.mark.parametrize('words, said', [
+    (['--split', 'val', '--split', 'x'], "has no rows of split 'val'"),
     (['--weights', 'rt-x'], "rt-x: is not there"),
     (['--split', 'val'], "has no rows of split 'val'; accepted: test"),
 ])

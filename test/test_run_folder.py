@@ -6,11 +6,15 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
-from test_engine import data, make_data, rows, run  # noqa: F401
+from test_engine import data, make_data, rows, run, yaml_of  # noqa: F401
 
 from vif_perception.errors import InputError
+from vif_perception.labels import MFNET
 from vif_perception.training.checkpoint import LAST
+from vif_perception.training.engine import train
+from vif_perception.training.recipe import load_recipe
 from vif_perception.training.run_folder import METRICS, RECIPE, RUN, RunFolder
 from vif_perception.training.ship import ship
 
@@ -48,6 +52,52 @@ def test_files_that_a_run_would_replace_are_no_place_for_one(name, data, tmp_pat
             run(data, mine.parent, steps=1, resume=resume)
     assert [path.name for path in mine.parent.iterdir()] == [name]
     assert mine.read_bytes() == b'my own numbers'
+
+
+@pytest.mark.parametrize('suffix', ['safetensors', 'json'])
+def test_half_a_pair_of_best_weights_is_kept_too(suffix, data, tmp_path):  # noqa: F811
+    mine = tmp_path / 'mine' / f'best-0000001.{suffix}'
+    mine.parent.mkdir()
+    mine.write_bytes(b'mine')
+    with pytest.raises(InputError, match=f'holds {mine.name} without its recipe'):
+        run(data, mine.parent, steps=1)
+    assert mine.read_bytes() == b'mine'
+
+
+def test_classes_that_mean_something_else_are_another_run(finished, tmp_path):
+    other = shutil.copytree(finished / 'data', tmp_path / 'data')
+    own = {'data.train': [{'name': 'folder', 'split': 'train'}], 'data.val.labels': ''}
+    names = [*MFNET.names]
+    for out, order in (('a', names), ('b', [names[0], names[2], names[1], *names[3:]])):
+        (other / 'classes.json').write_text(json.dumps({
+            str(number): {'name': name, 'rgb': [number, 0, 0]} for number, name in enumerate(order)
+        }))
+        recipe = load_recipe(str(yaml_of(tmp_path, steps=1)), [], more=[('own', own)])
+        if out == 'a':
+            train(recipe, other, tmp_path / 'run', say=lambda text: None)
+        else:
+            with pytest.raises(InputError, match='is another run: class list'):
+                train(recipe, other, tmp_path / 'run', resume=True)
+            with pytest.raises(InputError, match='class list are not those of the run'):
+                ship(tmp_path / 'run', other, tmp_path / 'x.safetensors')
+
+
+def test_rows_behind_the_first_check_show_that_a_checkpoint_was_lost(copy):
+    (copy / LAST).unlink()
+    best = RunFolder(copy).best()
+    for suffix in ('.safetensors', '.json'):
+        best.with_suffix(suffix).rename(copy / f'best-0000001{suffix}')
+    text = (copy / METRICS).read_bytes()
+    with pytest.raises(InputError, match=r'has lost its last\.pt'):
+        again(copy)
+    assert (copy / METRICS).read_bytes() == text
+
+
+@pytest.mark.parametrize('state', [{1: 2}, [1]])
+def test_what_torch_can_read_is_not_yet_a_checkpoint(state, copy):
+    torch.save(state, copy / LAST)
+    with pytest.raises(InputError, match=r'last\.pt: is damaged'):
+        again(copy)
 
 
 def test_best_weights_without_their_recipe_are_kept(copy):
@@ -106,7 +156,9 @@ def test_metrics_that_were_changed_are_named_and_kept(damage, copy):
     assert again(copy)[-1].startswith('finished: ')
 
 
-@pytest.mark.parametrize('text', ['[1, 2]', '3', 'null', '{"state": "runn'])
+@pytest.mark.parametrize('text', [
+    '[1, 2]', '3', 'null', '{"state": "runn', '{"data": null, "sessions": 3}',
+])
 def test_a_damaged_run_json_is_written_anew(text, copy):
     (copy / RUN).write_text(text)
     again(copy)

@@ -109,8 +109,8 @@ def test_every_data_set_has_its_hash_also_where_two_have_one_name(data, tmp_path
     recipe = load_recipe(str(yaml_of(tmp_path)), [], more=[
         ('study', {'data.train': [entry, {**entry, 'root': str(other)}]})])
     found = Source(recipe.data, data, 0).digests()
-    assert list(found) == ['folder train', 'folder train 2', 'folder val']
-    assert len(set(found.values())) == 3
+    assert list(found) == ['folder train', 'folder train 2', 'folder val', 'class list']
+    assert len(set(found.values())) == 4
     train(recipe, data, tmp_path / 'run')
     facts = json.loads((tmp_path / 'run' / RUN).read_text())
     assert facts['data'] == found

@@ -38,6 +38,7 @@ def fuse(
     DIR/SPLIT/vi holds the fused images in colour, ir and label beside it what they were made
     from. Read it in recipes as {name: folder, root: DIR}: rt_rgb learns to segment fused images.
     """
+    from vif_perception.errors import InputError
     from vif_perception.inference.weights import load_network
     from vif_perception.training.datasets import open_dataset
     from vif_perception.training.evaluation import dataset_config
@@ -46,6 +47,10 @@ def fuse(
     from vif_perception.training.run_folder import weights_of
 
     configs = dict.fromkeys(dataset_config(data, 'DATASET', name) for name in split or ('test',))
+    own = next(iter(configs)).split
+    if split and own not in split:
+        raise InputError(f'is {split[0]!r}, DATASET names {own!r}', where='--split',
+                         accepted='one of the two')
     splits = [open_dataset(config) for config in configs]
     path = weights_of(weights)
     network = Network(*load_network(path), path)

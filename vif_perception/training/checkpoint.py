@@ -12,6 +12,7 @@ from vif_perception.errors import InputError
 from vif_perception.files import write_whole
 
 LAST = 'last.pt'
+KEYS = {'step', 'best', 'learner', 'average', 'optimizer'}
 
 
 def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
@@ -35,7 +36,10 @@ def read_checkpoint(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        return torch.load(path, weights_only=True, map_location='cpu')
+        found = torch.load(path, weights_only=True, map_location='cpu')
+        if not (isinstance(found, dict) and found.keys() >= KEYS):
+            raise ValueError('no checkpoint of a run')
+        return found
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise InputError(
             f'is damaged ({type(error).__name__})', where=str(path),

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +28,11 @@ class DatasetFolder:
     """Images in subfolders, ``index.csv`` and ``classes.json``.
 
     The index is written last; until then the folder holds a mark of the command that makes it,
-    and a second try of the same command may go on there.
+    and a second try of the same command on the same data may go on there.
 
     Args:
         path: a new folder; command: that makes it.
-        dataset: must not lie around it.
+        splits: of the data set that it is made from, which must not lie around it.
 
     Attributes:
         path: as above, resolved.
@@ -41,15 +41,17 @@ class DatasetFolder:
         InputError: it holds something else, lies in the data set, or cannot be written.
     """
 
-    def __init__(self, path: Path, command: str, dataset: PairDataset):
-        self.path = path.resolve()
+    def __init__(self, path: Path, command: str, splits: Sequence[PairDataset]):
+        self.path, dataset = path.resolve(), splits[0]
+        told = [f'not finished: {item.name} {item.root.resolve()} {item.split}' for item in splits]
+        content = '\n'.join(told).encode(errors='backslashreplace')
         self._mark = self.path / f'.{command}-unfinished'
         self._rows: list[Mapping[str, str]] = []
         if dataset.records[0].thermal.name and self.path.is_relative_to(dataset.root.resolve()):
             raise InputError('lies in the data set', where=str(self.path),
                              remedy='choose another --out: readers would find the images there')
-        self._check_new()
-        self._write(self._mark, b'not finished\n')
+        self._check_new(content)
+        self._write(self._mark, content)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -90,9 +92,10 @@ class DatasetFolder:
         write_whole(self.path / INDEX, table.getvalue().encode())
         self._mark.unlink(missing_ok=True)
 
-    def _check_new(self) -> None:
+    def _check_new(self, mark: bytes) -> None:
         try:
-            strange = self.path.exists() and not self._mark.exists() and any(self.path.iterdir())
+            ours = self._mark.is_file() and self._mark.read_bytes() == mark
+            strange = self.path.exists() and not ours and any(self.path.iterdir())
         except OSError as error:
             raise InputError(f'is no folder that can be read ({error.strerror})',
                              where=str(self.path)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,9 +37,12 @@ def write_fused(
         raise InputError('sees one camera only and cannot fuse', where=str(network.path),
                          accepted='a network of both cameras')
     for dataset in splits:
+        if not re.fullmatch(r'\w[\w.-]*', dataset.split):  # a folder below ``out``
+            raise InputError(f'split {dataset.split!r} is no plain name', where=str(dataset.root),
+                             accepted='a name without folders, such as train')
         require_rgb(dataset)
         check_names(dataset)
-    folder, total = DatasetFolder(out, 'fuse', splits[0]), sum(map(len, splits))
+    folder, total = DatasetFolder(out, 'fuse', splits), sum(map(len, splits))
     for dataset in splits:
         for index, name in enumerate(_names(dataset)):
             sample = dataset[index]
@@ -57,7 +61,8 @@ def write_fused(
 def _names(dataset: PairDataset) -> list[str]:
     """Return a file name for each record, its id where that can be one."""
     names: dict[str, None] = {}
-    for index, record in enumerate(dataset.records):
-        name = re.sub(r'[^\w.-]', '_', record.id)
-        names[name if name not in names else f'{name}_{index}'] = None
+    for record in dataset.records:
+        base = re.sub(r'[^\w.-]', '_', record.id)
+        tries = itertools.chain([base], (f'{base}_{number}' for number in itertools.count(1)))
+        names[next(name for name in tries if name not in names)] = None
     return list(names)

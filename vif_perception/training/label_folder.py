@@ -46,7 +46,7 @@ def write_labels(
             samples without an image file for each camera; an image cannot be read.
     """
     _check_images(dataset)
-    folder = DatasetFolder(out, 'label', dataset)
+    folder = DatasetFolder(out, 'label', [dataset])
     pixels, boxed = np.zeros(len(labels) + 1, np.int64), 0
     for index, record in enumerate(dataset.records):
         sample = dataset[index]

@@ -25,7 +25,7 @@ class Metrics:
 
     def __init__(self, path: Path, columns: Sequence[str], after: int):
         self._path, self._columns = path, ['step', *columns]
-        rows = _rows(path, after) if path.is_file() else []
+        rows = [row for row in _rows(path) if int(row['step']) <= after]
         text = io.StringIO()
         writer = csv.DictWriter(text, self._columns, extrasaction='ignore')
         writer.writeheader()
@@ -57,14 +57,25 @@ class Metrics:
             self._board.close()
 
 
-def _rows(path: Path, after: int) -> list[dict[str, str]]:
+def last_step(path: Path) -> int:
+    """Step of the last row, 0 without one.
+
+    Raises:
+        InputError: it is not as a run wrote it.
+    """
+    return max((int(row['step']) for row in _rows(path)), default=0)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
     try:
         with path.open(newline='', encoding='utf-8') as file:
-            return [
-                row for row in csv.DictReader(file)
-                # A row that was cut off belongs to the newest step.
-                if None not in row.values() and int(row['step']) <= after
-            ]
+            # A row that was cut off belongs to the newest step.
+            rows = [row for row in csv.DictReader(file) if None not in row.values()]
+        if all(int(row['step']) >= 0 for row in rows):
+            return rows
+        raise ValueError('a step below 0')
     except (KeyError, ValueError, csv.Error) as error:
         raise InputError(f'is not as a run wrote it ({error})', where=str(path),
                          remedy='move it away and go on with --resume') from None

@@ -22,8 +22,9 @@ from vif_perception.files import write_whole
 from vif_perception.inference.weights import save_network
 from vif_perception.resources import packaged_weights, weights_file
 from vif_perception.training.checkpoint import LAST
-from vif_perception.training.metrics_file import Metrics
+from vif_perception.training.metrics_file import Metrics, last_step
 from vif_perception.training.recipe import Recipe, differences, load_recipe
+from vif_perception.training.source import CLASS_LIST
 
 RECIPE, RUN, METRICS = 'recipe.yaml', 'run.json', 'metrics.csv'
 BEST, BESTS = 'best-{step:07d}', f'best-{"[0-9]" * 7}'
@@ -87,7 +88,11 @@ class RunFolder:
             found = json.loads((self.path / RUN).read_text(encoding='utf-8'))
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        kinds = {'data': dict, 'sessions': list}
+        if not isinstance(found, dict):
+            return {}
+        return {key: value for key, value in found.items()
+                if isinstance(value, kinds.get(key, object))}
 
     def recipe(self) -> Recipe:
         """The recipe of the run.
@@ -160,9 +165,10 @@ class RunFolder:
             )
 
     def other_files(self, data: Mapping[str, str]) -> list[str]:
-        """Say which data sets, name -> hash, are not those that this run began with."""
-        known = self.facts().get('data', dict(data))
-        return [f'files of {name}' for name in data if known.get(name) != data[name]]
+        """Say which data, name -> hash, are not those that this run began with."""
+        known = self.facts().get('data', {})
+        return [name if name == CLASS_LIST else f'files of {name}'
+                for name in data if known.get(name, data[name]) != data[name]]
 
     @property
     def _finished(self) -> bool:
@@ -174,16 +180,20 @@ class RunFolder:
 
     def _of_a_run(self) -> str:
         """Name of a file that a run would replace; '' when there is none."""
-        names = [name for name in (LAST, RUN, METRICS) if (self.path / name).exists()]
-        return next(iter([*names, *(path.name for path in self._bests())]), '')
+        found = [path for name in (LAST, RUN, METRICS, f'{BESTS}.safetensors', f'{BESTS}.json')
+                 for path in self.path.glob(name)]
+        return found[0].name if found else ''
 
     def _check_checkpoint(self, first_check: int) -> None:
         """Refuse to start again where that would drop the best weights of a lost checkpoint.
 
         The first best alone is no sign of one: a run may be killed before it writes the other.
         """
-        later = any(int(path.stem.rpartition('-')[2]) > first_check for path in self._bests())
-        if (self._finished or later) and not (self.path / LAST).is_file():
+        if (self.path / LAST).is_file():
+            return
+        steps = [int(path.stem.rpartition('-')[2]) for path in self._bests()]
+        steps.append(last_step(self.path / METRICS))
+        if self._finished or max(steps) > first_check:
             raise InputError(
                 f'{"is finished and " if self._finished else ""}has lost its {LAST}',
                 where=str(self.path),

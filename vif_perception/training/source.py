@@ -29,6 +29,9 @@ from vif_perception.training.loading import Loader, LoaderConfig
 from vif_perception.training.order import Order
 from vif_perception.training.recipe import DataRecipe
 
+#: Key of the hash of the class list beside those of files.
+CLASS_LIST = 'class list'
+
 
 class Source:
     """Everything a run learns from, and what it is looked at with.
@@ -120,14 +123,18 @@ class Source:
             check_overlap(dataset, held_out)
 
     def digests(self) -> dict[str, str]:
-        """Hash of the files of each data set, by ``name split``; the second of a name has a 2."""
+        """Hash of the files of each data set, by ``name split``; the second of a name has a 2.
+
+        The names of the classes, in order, are data too: ids mean them.
+        """
         found: dict[str, str] = {}
         for item in (*self._sets, self.val):
             name = number = f'{item.name} {item.split}'
             while number in found:
                 number = f'{name} {int(number.removeprefix(name) or 1) + 1}'
             found[number] = digest(item)
-        return found
+        classes = '\n'.join(self.labels.names).encode()
+        return {**found, CLASS_LIST: hashlib.blake2b(classes, digest_size=16).hexdigest()}
 
     def _order(self) -> Order:
         return Order(
