@@ -78,7 +78,7 @@ def test_classes_that_mean_something_else_are_another_run(finished, tmp_path):
         else:
             with pytest.raises(InputError, match='is another run: class list'):
                 train(recipe, other, tmp_path / 'run', resume=True)
-            with pytest.raises(InputError, match='class list are not those of the run'):
+            with pytest.raises(InputError, match='is not what the run saw: class list'):
                 ship(tmp_path / 'run', other, tmp_path / 'x.safetensors')
 
 
@@ -179,7 +179,7 @@ def test_only_the_data_of_the_run_certify_its_weights(finished, tmp_path):
     with Image.open(image) as picture:
         Image.fromarray(np.asarray(picture) ^ 1).save(image)
     out = tmp_path / 'mine.safetensors'
-    with pytest.raises(InputError, match='files of folder train are not those of the run') as bad:
+    with pytest.raises(InputError, match='is not what the run saw: files of folder train') as bad:
         ship(finished / 'run', other, out)
     assert bad.value.where == str(other)
     with pytest.raises(InputError, match='absent: is no folder'):

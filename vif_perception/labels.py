@@ -73,3 +73,11 @@ def label_set(names: Mapping[int, str]) -> LabelSet:
     colors = [(round(255 * r), round(255 * g), round(255 * b)) for r, g, b in hues]
     colors[background] = (0, 0, 0)
     return LabelSet(listed, tuple(colors), background)
+
+
+def class_list(labels: LabelSet) -> dict[str, dict[str, object]]:
+    """Return what ``classes.json`` of a data set holds: id -> name and rgb, 0..255."""
+    return {
+        str(index): {'name': name, 'rgb': list(color)}
+        for index, (name, color) in enumerate(zip(labels.names, labels.colors, strict=True))
+    }

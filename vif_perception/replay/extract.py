@@ -21,7 +21,7 @@ from vif_perception.config import Config
 from vif_perception.errors import InputError
 from vif_perception.files import write_whole
 from vif_perception.inference import EngineOutput, WeightsInfo
-from vif_perception.labels import MFNET, label_set
+from vif_perception.labels import MFNET, class_list, label_set
 from vif_perception.pipeline import Pipeline
 from vif_perception.pipeline.view import EngineTap
 from vif_perception.replay.bag import open_source
@@ -134,17 +134,11 @@ def _class_list(source: Source, folder: Path | None, topic: str | None) -> dict[
                  if info.type == LABEL_INFO and name.rpartition('/')[0] == place]
         first = next(source.messages(infos), None) if topic and infos else None
         if first:
-            return _named({entry.class_id: entry.class_name
-                           for entry in first.decode().class_map if entry.class_id < 255})
+            return class_list(label_set({
+                entry.class_id: entry.class_name
+                for entry in first.decode().class_map if entry.class_id < 255
+            }))
     return {}
-
-
-def _named(names: Mapping[int, str]) -> dict[str, Any]:
-    labels = label_set(names)
-    return {
-        str(index): {'name': name, 'rgb': list(color)}
-        for index, (name, color) in enumerate(zip(labels.names, labels.colors, strict=True))
-    }
 
 
 def _close(folder: PairFolder, out: Path, classes: dict[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from vif_perception.errors import InputError
 from vif_perception.files import write_whole
+from vif_perception.labels import class_list
 from vif_perception.training.datasets import PairDataset
 from vif_perception.training.datasets.folders import PARTS
 from vif_perception.training.datasets.plain import CLASSES, INDEX
@@ -79,12 +80,8 @@ class DatasetFolder:
             InputError: the disk is full.
         """
         if labels is not None:
-            classes = {
-                str(number): {'name': name, 'rgb': list(color)}
-                for number, (name, color) in enumerate(
-                    zip(labels.names, labels.colors, strict=True))
-            }
-            write_whole(self.path / CLASSES, json.dumps(classes, indent=1).encode())
+            content = json.dumps(class_list(labels), indent=1).encode()
+            write_whole(self.path / CLASSES, content)
         table = io.StringIO()
         writer = csv.DictWriter(table, COLUMNS, restval='', lineterminator='\n')
         writer.writeheader()

@@ -59,7 +59,7 @@ def ship(run: Path, data: Path, out: Path, *, test: str = 'test', note: str = ''
         source = Source(recipe.data, data, recipe.seed)
         report = open_at(recipe.data.val.model_copy(update={'split': test}), data)
         if other := folder.other_files(source.digests()):
-            raise InputError(f'{", ".join(other)} are not those of the run', where=str(data),
+            raise InputError(f'is not what the run saw: {", ".join(other)}', where=str(data),
                              accepted='the data that it was trained and selected on',
                              remedy='name their folder as --data')
         source.check_unseen(report)
